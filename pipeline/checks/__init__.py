@@ -1,0 +1,1 @@
+"""Checks: behaviour through the very ``llama-server`` that users will call."""

@@ -1,0 +1,34 @@
+"""Canonical JSON: one value, one sequence of bytes, on every machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.digest import Digest
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """Return sorted, compact UTF-8 JSON. Floats print as the shortest text that reads back; NaN and infinity raise ValueError."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def digest_of(value: Any) -> Digest:
+    """Return the digest of a JSON value's canonical bytes."""
+    return Digest.of(canonical_bytes(value))
+
+
+def pretty(value: Any) -> str:
+    """Return the same content for files that people read and diff: sorted, indented, a newline at the end."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def tree_digest(folder: Path) -> Digest:
+    """Return one digest for all files below ``folder`` (hidden files and caches left out): names and contents, not times."""
+    files = {
+        path.relative_to(folder).as_posix(): str(Digest.of_file(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
+    }
+    return digest_of(files)

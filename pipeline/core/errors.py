@@ -1,0 +1,87 @@
+"""Every error a user can meet: what happened, what to do, and its own exit code.
+
+Library code raises these; only ``cli.main`` catches them. A message names the thing at fault (file, blob, rule); ``hint`` says what
+to do next, as a sentence or a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+OK = 0
+FINDINGS = 1
+BUG = 70
+INTERRUPTED = 130
+
+
+class AssayError(Exception):
+    """Base of all expected errors. ``exit_code`` is the process's exit code; ``hint`` what the user can do."""
+
+    exit_code = BUG
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(AssayError):
+    """The command line or the project is not as it must be."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One fault in a file that the user wrote. ``line`` and ``column`` count from 1; 0 means the whole file."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class SpecError(AssayError):
+    """A spec or suite has faults; all of them are listed at once."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class LockOutOfDate(AssayError):
+    """The spec asks for something else than the lock holds, or there is no lock."""
+
+    exit_code = 3
+
+
+class NetworkError(AssayError):
+    """A source could not be reached, or refused us."""
+
+    exit_code = 4
+
+
+class DigestMismatch(AssayError):
+    """Bytes are not those that the lock names."""
+
+    exit_code = 5
+
+
+class EngineError(AssayError):
+    """llama.cpp is missing, is not the pinned build, or failed."""
+
+    exit_code = 6
+
+
+class DeployError(AssayError):
+    """A deployment failed, or drifted from what was recorded."""
+
+    exit_code = 7

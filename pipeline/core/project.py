@@ -1,0 +1,54 @@
+"""Where things lie in a project: a folder with ``specs/`` in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Project:
+    """The root of a project and the places below it. Everything that can be made again lies in ``.assay``."""
+
+    root: Path
+
+    @property
+    def specs(self) -> Path:
+        return self.root / "specs"
+
+    @property
+    def suites(self) -> Path:
+        return self.root / "evals"
+
+    @property
+    def lockfiles(self) -> Path:
+        return self.root / "lockfiles"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".assay"
+
+    @property
+    def store(self) -> Path:
+        """The blob store: ``$ASSAY_STORE``, or ``.assay/store``."""
+        named = os.environ.get("ASSAY_STORE")
+        return Path(named) if named else self.state / "store"
+
+    @property
+    def database(self) -> Path:
+        return self.state / "results.duckdb"
+
+    @classmethod
+    def find(cls, start: Path) -> Project:
+        """Return the project that ``start`` lies in. Raises UsageError where there is none."""
+        for folder in (start.resolve(), *start.resolve().parents):
+            if (folder / "specs").is_dir():
+                return cls(folder)
+        raise UsageError(f"no project here: no folder specs/ in {start.resolve()} or above", hint="cd into a project, or make one: assay init NAME --source …")

@@ -1,0 +1,1 @@
+"""Deployments: rooms for plans, targets and the front door."""

@@ -1,0 +1,1 @@
+"""Eval kinds, one file each; ``_base`` says what a kind is."""

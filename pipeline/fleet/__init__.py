@@ -1,0 +1,1 @@
+"""Where jobs run: today in child processes of this machine."""

@@ -1,0 +1,1 @@
+"""The main job as a list of steps that every command shares."""

@@ -1,0 +1,1 @@
+"""The gate: results and policy in, a decision with reasons out."""

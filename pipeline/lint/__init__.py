@@ -1,0 +1,1 @@
+"""Lint: what can be known of a model from its file and its spec, before an engine starts."""

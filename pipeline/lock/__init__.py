@@ -1,0 +1,1 @@
+"""Locks: what a spec came to, pinned by digest."""

@@ -1,0 +1,100 @@
+"""The lockfile: versioned, canonical, free of clocks and machine paths."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.core.canonical import digest_of
+from pipeline.core.digest import Digest
+from pipeline.spec.model import Sha256, Spec
+
+LOCK_VERSION = 1
+Strings = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Part(BaseModel):
+    """Every part of a lock: strict and frozen."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class LockedFile(Part):
+    """One blob. ``known`` says how its digest came to be known: ``spec`` (the user wrote it), ``published`` (the origin says so) or
+    ``computed`` (learnt from the bytes when the lock was made)."""
+
+    role: Literal["weights", "chat_template"]
+    path: str
+    size: int
+    sha256: Sha256
+    urls: Strings
+    known: Literal["spec", "published", "computed"]
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.parse(self.sha256)
+
+
+class LockedSource(Part):
+    """What the spec named, beside what that was when the lock was made."""
+
+    original: str
+    resolved: str
+
+
+class LockedLicense(Part):
+    """The licence and where it was declared (``gguf:general.license`` or ``spec``); None where nowhere."""
+
+    id: str | None
+    declared_in: str | None
+
+
+class LockedEngine(Part):
+    """The one llama.cpp that results are valid for."""
+
+    llama_cpp_python: str
+    llama_cpp_commit: str
+    build_flags: Strings
+
+
+class LockedSuite(Part):
+    """A suite of cases or items, by version and digest of its folder."""
+
+    version: str
+    digest: Sha256
+
+
+class Lockfile(Part):
+    """What one spec came to. ``digest`` is the root of every chain."""
+
+    lock_version: Literal[1]
+    name: str
+    spec_digest: Sha256
+    spec: Spec
+    source: LockedSource
+    files: Annotated[tuple[LockedFile, ...], Field(strict=False)]
+    gguf: dict[str, Any]
+    license: LockedLicense
+    engine: LockedEngine
+    argv: Strings
+    suites: dict[str, LockedSuite]
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the whole lock, over its canonical bytes."""
+        return digest_of(self.content())
+
+    @property
+    def weights(self) -> LockedFile:
+        """The file that holds the weights."""
+        return next(file for file in self.files if file.role == "weights")
+
+    @property
+    def template(self) -> LockedFile | None:
+        """The chat template that overrides the file's own, if the spec names one."""
+        return next((file for file in self.files if file.role == "chat_template"), None)
+
+    def content(self) -> dict[str, Any]:
+        """Return the lock as plain JSON."""
+        return self.model_dump(mode="json")

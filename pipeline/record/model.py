@@ -1,0 +1,79 @@
+"""Runs, results and decisions as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pipeline.bench.model import BenchRow
+from pipeline.checks.model import Outcome, Verdict
+from pipeline.evals.model import EvalResult
+from pipeline.lint.model import Finding
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """What a result belongs to. Two runs with equal keys measured the same thing; the second is skipped unless forced.
+
+    ``stage`` is lint, check, eval or bench; ``subject`` names the suite (or ``lint``, ``bench``); ``subject_digest`` is the digest of the
+    suite's files, or of the bench settings, or of the rules.
+    """
+
+    lock_digest: str
+    engine_digest: str
+    hardware_digest: str
+    stage: str
+    subject: str
+    subject_digest: str
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """The rows of one finished run; exactly one of the tuples is used by each stage, and an empty one is a result too."""
+
+    findings: tuple[Finding, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    evaluation: EvalResult | None = None
+    bench: tuple[BenchRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run: key, result, and what it takes to do it again."""
+
+    id: str
+    model: str
+    key: RunKey
+    started: datetime
+    seconds: float
+    result: StageResult
+    assay_version: str = ""
+    argv: tuple[str, ...] = ()
+    seed: int | None = None
+    outputs_digest: str = ""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One line of a decision: the rule as written, whether it holds, and why."""
+
+    rule: str
+    verdict: Verdict
+    message: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Accepted or rejected, for one lock on one engine and one class of hardware, with a reason a line and the runs it rests on."""
+
+    id: str
+    model: str
+    lock_digest: str
+    engine_digest: str
+    hardware_digest: str
+    accepted: bool
+    reasons: tuple[Reason, ...]
+    run_ids: tuple[str, ...]
+    decided: datetime
+    spec_gates: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Reports: one result, as HTML, Markdown or JSON."""

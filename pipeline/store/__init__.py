@@ -1,0 +1,1 @@
+"""The store: verified blobs under their digests, and nothing else."""
