@@ -86,7 +86,7 @@ def shown(path: Path) -> str:
 def _problem(document: yaml.Document, model: type[BaseModel], error: ErrorDetails) -> Problem:
     path = tuple(part for part in error["loc"])
     value, kind, context = error["input"], error["type"], error.get("ctx", {})
-    key = str(path[-1]) if path else ""
+    key = _label(path)
     if kind == "extra_forbidden":
         known = _fields(model, path[:-1])
         near = difflib.get_close_matches(key, known, n=1)
@@ -145,3 +145,10 @@ def _fields(model: Any, path: tuple[str | int, ...]) -> list[str]:
             if isinstance(argument, type) and issubclass(argument, BaseModel):
                 model = argument
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _label(path: tuple[str | int, ...]) -> str:
+    """Return the last key of a path, with its place in a list: ``prefill[0]``."""
+    if path and isinstance(path[-1], int):
+        return f"{_label(path[:-1])}[{path[-1]}]"
+    return str(path[-1]) if path else ""

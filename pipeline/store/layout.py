@@ -1,0 +1,90 @@
+"""Where blobs lie, and what is remembered of each: ``blobs/sha256/<2>/<hex>``, read-only, with a receipt beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.core.digest import Digest
+from pipeline.core.files import atomic_write, fsync_folder
+
+LEAF = 64 << 20
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was true of a blob when it was last hashed. ``leaves`` are the sha256 of each 64 MiB, in hex; times are Unix times."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    verified_at: float
+    leaves: tuple[str, ...]
+
+    def fits(self, stat: os.stat_result) -> bool:
+        """Tell whether the file still looks as it did then."""
+        return (self.size, self.mtime_ns, self.inode) == (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of verified blobs. A ``Digest`` is the only way to a path."""
+
+    root: Path
+
+    def path(self, digest: Digest) -> Path:
+        """Return the blob's final name, whether it exists or not."""
+        return self.root / "blobs" / "sha256" / digest.hex[:2] / digest.hex
+
+    def receipt_path(self, digest: Digest) -> Path:
+        return self.path(digest).with_suffix(".json")
+
+    def partial(self, digest: Digest) -> Path:
+        """Return where a download of ``digest`` collects its bytes."""
+        return self.root / "partial" / digest.hex
+
+    def has(self, digest: Digest) -> bool:
+        """Tell whether a blob stands under its final name."""
+        return self.path(digest).is_file()
+
+    def receipt(self, digest: Digest) -> Receipt | None:
+        """Return what was remembered; None where nothing was, or it can't be read (the blob is then hashed again)."""
+        try:
+            content = json.loads(self.receipt_path(digest).read_bytes())
+            return Receipt(**{**content, "leaves": tuple(content["leaves"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def remember(self, digest: Digest, leaves: tuple[str, ...]) -> None:
+        """Write the receipt of a blob that was hashed just now."""
+        stat = self.path(digest).stat()
+        receipt = Receipt(stat.st_size, stat.st_mtime_ns, stat.st_ino, time.time(), leaves)
+        atomic_write(self.receipt_path(digest), json.dumps(asdict(receipt)))
+
+    def publish(self, temporary: Path, digest: Digest, leaves: tuple[str, ...]) -> Path:
+        """Give a verified file its final name: fsync, read-only, rename, fsync the folder, receipt."""
+        final = self.path(digest)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fchmod(handle, 0o444)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(temporary, final)
+        fsync_folder(final.parent)
+        self.remember(digest, leaves)
+        return final
+
+    def quarantine(self, path: Path, digest: Digest) -> Path:
+        """Move a bad file out of the way, kept for whoever asks what happened; its receipt goes."""
+        folder = self.root / "quarantine"
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = folder / f"{digest.hex}.{time.strftime('%Y%m%dT%H%M%S')}.{os.getpid()}"
+        os.replace(path, kept)
+        if path == self.path(digest):
+            self.receipt_path(digest).unlink(missing_ok=True)
+        return kept
