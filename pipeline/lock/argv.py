@@ -1,0 +1,41 @@
+"""The part of llama-server's command line that decides what it answers; pure, and part of the lock.
+
+What belongs to one machine (paths, port or socket, keys, threads) is added by ``runtime.params`` when a server starts. Everything that
+llama-server would otherwise choose by itself is said: it splits ``--ctx-size`` over its slots, fits unset values to free memory, keeps a
+prompt cache, and answers to any model name.
+"""
+
+from __future__ import annotations
+
+from pipeline.core.digest import Digest
+from pipeline.spec.model import Spec
+
+_LOAD = {"copy": "none", "mmap": "mmap"}
+
+
+def compile_argv(spec: Spec, weights: Digest) -> tuple[str, ...]:
+    """Return the arguments, flags and values, in a fixed order."""
+    engine, sampling = spec.engine, spec.sampling
+    values = {
+        "--alias": f"{spec.name},{spec.name}@{weights}",
+        "--ctx-size": engine.context * engine.slots,
+        "--parallel": engine.slots,
+        "--gpu-layers": engine.gpu_layers,
+        "--batch-size": engine.batch,
+        "--ubatch-size": engine.micro_batch,
+        "--cache-type-k": engine.cache_type_k,
+        "--cache-type-v": engine.cache_type_v,
+        "--flash-attn": engine.flash_attention,
+        "--load-mode": _LOAD[engine.load],
+        "--fit": "off",
+        "--cache-ram": 0,
+        "--seed": sampling.seed,
+        "--temp": sampling.temperature,
+        "--top-k": sampling.top_k,
+        "--top-p": sampling.top_p,
+        "--min-p": sampling.min_p,
+        "--repeat-penalty": sampling.repeat_penalty,
+        "--n-predict": -1,
+    }
+    flags = ("--no-kv-unified", "--no-context-shift", "--jinja", "--no-prefill-assistant")
+    return (*(text for flag, value in values.items() for text in (flag, str(value))), *flags)

@@ -1,0 +1,152 @@
+"""Find llama.cpp and know exactly which one it is.
+
+Looked for in this order: the build that came with the Python bindings, the path in ``$ASSAY_ENGINE`` (``llama-server`` or its folder),
+``llama-server`` on PATH. The identity is made of what can't lie: the commit compiled in, and the sha256 of the server and of every shared
+library that the loader would give it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.canonical import digest_of
+from pipeline.core.digest import Digest
+from pipeline.core.errors import EngineError
+from pipeline.lock.model import LockedEngine
+
+HOW_TO_BUILD = "run: uv sync --reinstall-package llama-cpp-python (a C++ compiler is needed; about five minutes)"
+STRAY_CONFIG = Path("/etc/llama.cpp/config.ini")
+_BACKENDS = re.compile(r"lib(?:ggml)-([a-z0-9]+)\.(?:so|dylib)")
+_PASSED = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
+
+
+@dataclass(frozen=True)
+class EngineIdentity:
+    """Which llama.cpp this is. ``files`` maps file names to sha256 digests; ``origin`` says how it was found and is not part of it."""
+
+    commit: str
+    version: str
+    backends: tuple[str, ...]
+    files: dict[str, str]
+    origin: str = ""
+
+    @property
+    def digest(self) -> Digest:
+        return digest_of(self.content())
+
+    def content(self) -> dict[str, Any]:
+        """Return what the digest covers, as JSON."""
+        return {
+            "commit": self.commit,
+            "version": self.version,
+            "backends": list(self.backends),
+            "files": dict(sorted(self.files.items())),
+        }
+
+
+@dataclass(frozen=True)
+class EngineBuild:
+    """One llama.cpp on this machine."""
+
+    server: Path
+    identity: EngineIdentity
+
+    def tool(self, name: str) -> Path:
+        """Return a tool that was built with the server. Raises EngineError when it wasn't."""
+        path = self.server.with_name(name)
+        if not path.is_file():
+            raise EngineError(f"{name} is missing beside {self.server}", hint=HOW_TO_BUILD)
+        return path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The whole environment that the engine gets: nothing that could change what it answers."""
+        return environment(self.server)
+
+
+def environment(server: Path) -> dict[str, str]:
+    """Return the environment for a llama.cpp binary: no configuration files, no ``LLAMA_ARG_*``; libraries beside it are found."""
+    base = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
+    library = server.parent.parent / "lib"
+    if library.is_dir():
+        base["DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"] = str(library)
+    return base | {key: os.environ[key] for key in _PASSED if key in os.environ}
+
+
+@cache
+def find_engine(configured: Path | None = None) -> EngineBuild:
+    """Return the engine and its identity. Raises EngineError that says what is missing and how to get it."""
+    if STRAY_CONFIG.exists():
+        raise EngineError(f"{STRAY_CONFIG} exists: it would change a pinned server silently", hint="remove it")
+    server, origin = _find(configured)
+    return EngineBuild(server, _identify(server, origin))
+
+
+def require_pinned(build: EngineBuild, pinned: LockedEngine) -> None:
+    """Raise EngineError unless the engine is of the commit that the lock pins."""
+    have, want = build.identity.commit, pinned.llama_cpp_commit
+    if not (have.startswith(want) or want.startswith(have)):
+        raise EngineError(f"{build.server} is llama.cpp {have}, the lock pins {want}", hint=HOW_TO_BUILD)
+
+
+def _find(configured: Path | None) -> tuple[Path, str]:
+    package = find_spec("llama_cpp")
+    if package and package.origin:
+        packaged = Path(package.origin).parent.parent / "bin" / "llama-server"
+        if packaged.is_file() and configured is None:
+            return packaged, "packaged with llama-cpp-python"
+    named = str(configured) if configured else os.environ.get("ASSAY_ENGINE")
+    if named:
+        path = Path(named)
+        path = path / "llama-server" if path.is_dir() else path
+        if not path.is_file():
+            raise EngineError(f"no llama-server at {path}", hint="ASSAY_ENGINE must name llama-server or its folder")
+        return path.resolve(), "configured"
+    if found := shutil.which("llama-server"):
+        return Path(found).resolve(), "on PATH"
+    if package:
+        raise EngineError("llama-cpp-python is installed, but was built without llama-server", hint=HOW_TO_BUILD)
+    raise EngineError("llama.cpp is not installed", hint=HOW_TO_BUILD)
+
+
+def _identify(server: Path, origin: str) -> EngineIdentity:
+    said = _ask([str(server), "--version"], server)
+    found = re.search(r"version: (.+?) \((?:build \d+, )?(?:commit )?([0-9a-f]{7,40})\)", said)
+    if not found:
+        raise EngineError(f"{server} does not say which llama.cpp it is: {said.strip()[:200]!r}", hint=HOW_TO_BUILD)
+    files = {server.name: server} | {path.name: path for path in _libraries(server)}
+    with ThreadPoolExecutor() as pool:
+        digests = dict(zip(files, pool.map(lambda path: str(Digest.of_file(path)), files.values()), strict=True))
+    backends = sorted({match[1] for name in files if (match := _BACKENDS.match(name))} - {"base"})
+    return EngineIdentity(found[2], found[1], tuple(backends), digests, origin)
+
+
+def _libraries(server: Path) -> list[Path]:
+    """Return the files that the loader would map for ``server``, with what lies beside it to be loaded later."""
+    beside = server.parent.parent / "lib"
+    later = [path for pattern in ("libggml*.so", "libggml*.dylib", "*.metal") for path in beside.glob(pattern)]
+    if sys.platform == "darwin":
+        return [path.resolve() for path in (*beside.glob("*.dylib"), *later)]
+    said = _ask(["ldd", str(server)], server)
+    if "not found" in said:
+        raise EngineError(f"{server} lacks a shared library", hint=f"see: ldd {server}; {HOW_TO_BUILD}")
+    listed = re.findall(r"(?:=> )?(/\S+) \(0x", said)
+    return sorted({Path(path).resolve() for path in listed} | {path.resolve() for path in later})
+
+
+def _ask(argv: list[str], server: Path) -> str:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=environment(server), check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(f"{argv[0]} does not run: {error}", hint=HOW_TO_BUILD) from None
+    return done.stdout + done.stderr

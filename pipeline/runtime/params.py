@@ -1,0 +1,47 @@
+"""The whole command line of llama-server: what the lock fixes, and what belongs to this machine. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.lock.model import Lockfile
+
+HARDENED = (
+    "--offline",
+    "--no-ui",
+    "--no-slots",
+    "--metrics",
+    "--cors-origins",
+    "localhost",
+    "--no-cors-credentials",
+    "--log-jsonl",
+    "--log-timestamps",
+)
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where a server listens: a unix socket (path ending in ``.sock``), or a loopback address and port."""
+
+    host: str
+    port: int | None = None
+
+    def argv(self) -> tuple[str, ...]:
+        return ("--host", self.host, *(("--port", str(self.port)) if self.port is not None else ()))
+
+
+def server_argv(
+    lock: Lockfile, *, weights: Path, template: Path | None, listen: Listen, key_file: Path, threads: int
+) -> tuple[str, ...]:
+    """Return llama-server's arguments, the program itself left out. ``threads`` is used where the spec leaves it open."""
+    count = str(lock.spec.engine.threads or threads)
+    return (
+        *("--model", str(weights)),
+        *lock.argv,
+        *(("--chat-template-file", str(template)) if template else ()),
+        *("--threads", count, "--threads-batch", count),
+        *listen.argv(),
+        *("--api-key-file", str(key_file)),
+        *HARDENED,
+    )

@@ -1,0 +1,141 @@
+"""Start llama-server from verified files, wait until it is ready, prove that it is what the lock says, and stop it for sure."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pipeline.core.digest import Digest
+from pipeline.core.errors import EngineError
+from pipeline.core.files import atomic_write
+from pipeline.core.proc import Process, spawn
+from pipeline.lock.model import Lockfile
+from pipeline.runtime.build import EngineBuild
+from pipeline.runtime.params import Listen, server_argv
+
+READY_WITHIN = 600.0
+
+
+@dataclass
+class Running:
+    """A server that is up. ``client`` talks to it, key included; ``props`` is what it says of itself."""
+
+    process: Process
+    client: httpx.Client
+    argv: tuple[str, ...]
+    load_seconds: float
+    props: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def alive(self) -> bool:
+        """Tell whether the process still runs."""
+        return self.process.poll() is None
+
+    def peak_rss(self) -> int | None:
+        """Return the most memory that the process ever had resident, in bytes; None where the system doesn't say."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except OSError:
+            return None
+        lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(lines[0].split()[1]) << 10 if lines else None
+
+
+@contextmanager
+def running(
+    build: EngineBuild, lock: Lockfile, *, weights: Path, template: Path | None, threads: int, ready_within: float = READY_WITHIN
+) -> Iterator[Running]:
+    """Run the locked model on a private unix socket, for checks and benchmarks; nobody else can reach it.
+
+    Raises EngineError when it does not start, or is not what the lock says.
+    """
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+        key, listen = new_key(), Listen(str(Path(folder) / "llama.sock"))
+        key_file = Path(folder) / "key"
+        atomic_write(key_file, key + "\n", 0o600)
+        argv = server_argv(lock, weights=weights, template=template, listen=listen, key_file=key_file, threads=threads)
+        process = spawn((str(build.server), *argv), env=build.environment, log=Path(folder) / "log")
+        try:
+            client = httpx.Client(
+                transport=httpx.HTTPTransport(uds=listen.host),
+                base_url="http://localhost",
+                headers={"Authorization": f"Bearer {key}"},
+                timeout=httpx.Timeout(600.0, connect=10.0),
+            )
+            with client:
+                server = Running(process, client, (str(build.server), *argv), wait_ready(process, client, ready_within))
+                server.props = prove(client, lock, weights)
+                yield server
+        finally:
+            process.stop(2.0)
+
+
+def new_key() -> str:
+    """Return a fresh API key."""
+    return f"assay-{secrets.token_urlsafe(24)}"
+
+
+def wait_ready(process: Process, client: httpx.Client, within: float) -> float:
+    """Wait for /health; returns the seconds it took. Raises EngineError with the end of the log when the server dies or hangs."""
+    began = time.monotonic()
+    while True:
+        if (code := process.poll()) is not None:
+            raise EngineError(
+                f"llama-server ended with {_ended(code)} before it was ready\n{process.log_tail(15)}",
+                hint="the last lines above are llama.cpp's own; assay lint may know the cause",
+            )
+        try:
+            if client.get("/health", timeout=5.0).status_code == 200:
+                return time.monotonic() - began
+        except httpx.TransportError:
+            pass
+        if time.monotonic() - began > within:
+            raise EngineError(f"llama-server was not ready after {within:.0f} s\n{process.log_tail(15)}")
+        time.sleep(0.02)
+
+
+def prove(client: httpx.Client, lock: Lockfile, weights: Path) -> dict[str, Any]:
+    """Compare what the server says of itself with the lock; returns its /props. Raises EngineError that lists each difference."""
+    try:
+        props: dict[str, Any] = client.get("/props").raise_for_status().json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise EngineError(f"llama-server does not answer /props: {error}") from None
+    differences = [
+        f"{what}: the lock says {want!r}, the server {have!r}" for what, want, have in _expected(lock, weights, props) if want != have
+    ]
+    if differences:
+        raise EngineError("the server is not what the lock says\n  " + "\n  ".join(differences))
+    return props
+
+
+def _expected(lock: Lockfile, weights: Path, props: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (what, wanted, had) for everything that /props lets us check."""
+    defaults = props.get("default_generation_settings", {})
+    params = defaults.get("params", {})
+    sampling = lock.spec.sampling
+    yield "model file", str(weights), props.get("model_path")
+    yield "slots", lock.spec.engine.slots, props.get("total_slots")
+    yield "context of a slot", lock.spec.engine.context, defaults.get("n_ctx")
+    yield "llama.cpp commit", True, lock.engine.llama_cpp_commit in str(props.get("build_info"))
+    for key, want in (("seed", sampling.seed), ("top_k", sampling.top_k)):
+        yield key, want, params.get(key)
+    for key, value in (("temperature", sampling.temperature), ("top_p", sampling.top_p), ("min_p", sampling.min_p)):
+        yield key, round(value, 5), round(float(params.get(key, -1)), 5)
+    want_template = lock.template.sha256 if lock.template else lock.gguf.get("template_digest")
+    if want_template:
+        yield "chat template", want_template, str(Digest.of(str(props.get("chat_template")).encode()))
+
+
+def _ended(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
