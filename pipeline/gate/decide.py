@@ -1,0 +1,130 @@
+"""Judging a model: the gates of its lock against the runs on record. Pure: values in, one decision out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from pipeline.checks.model import Outcome, Verdict
+from pipeline.gate.metrics import Measured, judge_metric, measured
+from pipeline.lint.model import Severity
+from pipeline.lock.model import Lockfile
+from pipeline.record.model import Decision, Reason, Run
+
+PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
+_NAMED = 5
+
+
+def decide(
+    lock: Lockfile, engine_digest: str, hardware_digest: str, runs: Iterable[Run], now: datetime, id: str
+) -> Decision:
+    """Return the decision for this lock on this engine and hardware, one reason a rule. Accepted only when every rule passes.
+
+    Runs of another lock, engine, hardware or version of a suite don't count; of several, the last one given does.
+    """
+    counting = current(lock, engine_digest, hardware_digest, runs)
+    reasons = (
+        *_rules_of_lint(lock, counting),
+        *_rules_of_suites(lock, counting),
+        *(_judge_group(group, counting) for group in lock.spec.gates.checks),
+        *_rules_of_metrics(lock, counting),
+        *_no_gates(lock),
+    )
+    return Decision(
+        id=id,
+        model=lock.name,
+        lock_digest=str(lock.digest),
+        engine_digest=engine_digest,
+        hardware_digest=hardware_digest,
+        accepted=all(reason.verdict is PASS for reason in reasons),
+        reasons=reasons,
+        run_ids=tuple(run.id for run in counting),
+        decided=now,
+        spec_gates=lock.spec.gates.model_dump(mode="json"),
+    )
+
+
+def current(lock: Lockfile, engine_digest: str, hardware_digest: str, runs: Iterable[Run]) -> list[Run]:
+    """Return the runs that count: this lock, engine and hardware, suites as locked, the last of each subject."""
+    chosen: dict[tuple[str, str], Run] = {}
+    for run in runs:
+        key = run.key
+        suite = lock.suites.get(key.subject) if key.stage in ("check", "eval") else None
+        same = (key.lock_digest, key.engine_digest, key.hardware_digest) == (str(lock.digest), engine_digest, hardware_digest)
+        if same and (suite is None or suite.digest == key.subject_digest):
+            chosen[key.stage, key.subject] = run
+    return list(chosen.values())
+
+
+def _rules_of_lint(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
+    allowed = lock.spec.gates.lint
+    rule = "lint: no finding" if allowed == "none" else f"lint: nothing worse than {allowed}"
+    run = next((run for run in runs if run.key.stage == "lint"), None)
+    if run is None:
+        return [Reason(rule, UNKNOWN, "lint has not been run")]
+    limit = -1 if allowed == "none" else Severity(allowed).rank
+    worse = [finding for finding in run.result.findings if finding.severity.rank > limit]
+    if worse:
+        said = "; ".join(f"{finding.code} ({finding.severity.value}): {finding.message}" for finding in worse)
+        return [Reason(rule, FAIL, said)]
+    count = len(run.result.findings)
+    return [Reason(rule, PASS, f"{count} {_plural(count, 'finding')}, none worse than allowed" if count else "no findings")]
+
+
+def _rules_of_suites(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
+    """Everything that the spec names must have been run, whether or not a gate asks for its numbers."""
+    done = {(run.key.stage, run.key.subject): run for run in runs}
+    for stage, suites in (("check", lock.spec.checks), ("eval", lock.spec.evals)):
+        for suite in suites:
+            rule, run = f"{stage} suite {suite}: run", done.get((stage, suite))
+            if run is None:
+                yield Reason(rule, UNKNOWN, f"the spec names {suite}, but it has not been run in the version that is locked")
+            else:
+                yield Reason(rule, PASS, _summary(run))
+
+
+def _summary(run: Run) -> str:
+    evaluation, outcomes = run.result.evaluation, run.result.outcomes
+    if run.key.stage == "eval":
+        metrics = len(evaluation.metrics) if evaluation else 0
+        return f"run: {metrics} {_plural(metrics, 'metric')}"
+    counts = {verdict: sum(outcome.verdict is verdict for outcome in outcomes) for verdict in Verdict}
+    return "run: " + ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count or verdict is PASS)
+
+
+def _judge_group(group: str, runs: Sequence[Run]) -> Reason:
+    rule = f"checks {group}: every case passes"
+    everything = [outcome for run in runs if run.key.stage == "check" for outcome in run.result.outcomes]
+    cases = [outcome for outcome in everything if outcome.group == group]
+    if not cases:
+        known = sorted({outcome.group for outcome in everything})
+        return Reason(rule, UNKNOWN, "no case of this group has been run; groups on record: " + (", ".join(known) or "none"))
+    failed = [case for case in cases if case.verdict is FAIL]
+    unknown = [case for case in cases if case.verdict is UNKNOWN]
+    if failed or unknown:
+        return Reason(rule, FAIL if failed else UNKNOWN, _name_cases([*failed, *unknown], len(cases)))
+    return Reason(rule, PASS, f"{len(cases)} of {len(cases)} {_plural(len(cases), 'case')} passed")
+
+
+def _name_cases(bad: Sequence[Outcome], total: int) -> str:
+    named = "; ".join(f"{case.suite}/{case.case} {case.verdict.value}: {case.diagnosis}" for case in bad[:_NAMED])
+    more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    return f"{len(bad)} of {total} {_plural(total, 'case')} did not pass: {named}{more}"
+
+
+def _rules_of_metrics(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
+    values: list[Measured] = measured(runs)
+    missing = {suite for suite in lock.spec.evals if not any(run.key.subject == suite for run in runs if run.key.stage == "eval")}
+    if not any(run.key.stage == "bench" for run in runs):
+        missing.add("bench")
+    return [judge_metric(name, limit.min, limit.max, values, missing) for name, limit in lock.spec.gates.metrics.items()]
+
+
+def _no_gates(lock: Lockfile) -> Iterable[Reason]:
+    if lock.spec.gates.checks or lock.spec.gates.metrics:
+        return []
+    return [Reason("gates", PASS, "the spec requires no check group and no metric: this decision says that lint passed, and nothing about quality")]
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"

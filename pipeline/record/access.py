@@ -1,0 +1,90 @@
+"""Opening the database: one process at a time, under one lock, and only for as long as it takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from pipeline.core.errors import UsageError
+from pipeline.core.files import fsync_folder, locked
+from pipeline.record import schema
+
+# SQL in this database reads and writes this database alone: no other file, no network, no extension download.
+_CLOSED = {"enable_external_access": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+
+
+@contextmanager
+def writing(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open for one transaction, the schema up to date: committed when the block ends, undone when it raises or the process dies.
+
+    Raises UsageError when the file is no database, or is newer than this version.
+    """
+    with locked(_lock(database)):
+        if not database.exists():
+            _create(database)
+        with _connect(database, read_only=False) as connection:
+            schema.migrate(connection)
+            connection.execute("BEGIN")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(duckdb.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+
+@contextmanager
+def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open for reading alone. A database that doesn't exist reads as an empty one, and nothing is created.
+
+    Raises UsageError as ``writing`` does.
+    """
+    if not database.exists():
+        with duckdb.connect(":memory:", config=_CLOSED) as connection:
+            schema.migrate(connection)
+            yield connection
+        return
+    with locked(_lock(database)):
+        with _connect(database, read_only=True) as connection:
+            current = schema.applied(connection) == len(schema.MIGRATIONS)
+        if not current:
+            with _connect(database, read_only=False) as connection:
+                schema.migrate(connection)
+        with _connect(database, read_only=True) as connection:
+            yield connection
+
+
+def _lock(database: Path) -> Path:
+    return database.with_name(f"{database.name}.lock")
+
+
+def _connect(database: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(database), read_only=read_only, config=_CLOSED)
+    except duckdb.Error as error:
+        raise UsageError(
+            f"cannot open {database} as a results database: {_first_line(error)}",
+            hint="if the file is damaged, move it away; assay then starts a new one",
+        ) from None
+
+
+def _create(database: Path) -> None:
+    """Make the database beside its place and move it there whole, so that a kill leaves no half-made file."""
+    temporary = database.with_name(f".{database.name}.new")
+    for leftover in (temporary, temporary.with_name(f"{temporary.name}.wal")):
+        leftover.unlink(missing_ok=True)
+    with duckdb.connect(str(temporary), config=_CLOSED) as connection:
+        schema.migrate(connection)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, database)
+    fsync_folder(database.parent)
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,94 @@
+"""Reading results: named questions that answer with values, and SQL that answers with a DataFrame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from pipeline.core.errors import UsageError
+from pipeline.record.access import reading
+from pipeline.record.model import Decision, Run, RunKey
+from pipeline.record.rows import READERS, Row, to_decision, to_run
+
+if TYPE_CHECKING:
+    import pandas
+
+_NEWEST = "ORDER BY number DESC"
+_THESE = "lock_digest = ? AND engine_digest = ? AND hardware_digest = ?"
+_SUBJECT = "stage = ? AND subject = ? AND subject_digest = ?"
+
+
+def find_run(database: Path, key: RunKey) -> Run | None:
+    """Return the newest run with this key, or None."""
+    values = (key.lock_digest, key.engine_digest, key.hardware_digest, key.stage, key.subject, key.subject_digest)
+    return next(iter(_runs(database, f"WHERE {_THESE} AND {_SUBJECT} {_NEWEST} LIMIT 1", values)), None)
+
+
+def run_by_id(database: Path, id: str) -> Run | None:
+    """Return the run with this id, or None."""
+    return next(iter(_runs(database, "WHERE id = ?", (id,))), None)
+
+
+def runs_of(database: Path, lock_digest: str, engine_digest: str, hardware_digest: str) -> list[Run]:
+    """Return the newest run of each (stage, subject, subject digest), in the order they were recorded."""
+    newest = "QUALIFY row_number() OVER (PARTITION BY stage, subject, subject_digest ORDER BY number DESC) = 1 ORDER BY number"
+    return _runs(database, f"WHERE {_THESE} {newest}", (lock_digest, engine_digest, hardware_digest))
+
+
+def decisions_of(database: Path, lock_digest: str, engine_digest: str, hardware_digest: str) -> list[Decision]:
+    """Return the decisions, newest first."""
+    with reading(database) as connection:
+        sql = f"SELECT * FROM decisions WHERE {_THESE} {_NEWEST}"
+        rows = connection.execute(sql, (lock_digest, engine_digest, hardware_digest)).fetchall()
+    return [to_decision(row) for row in rows]
+
+
+def hardware(database: Path, digest: str) -> dict[str, Any]:
+    """Return what a hardware digest stands for; empty when nobody recorded it."""
+    return _content(database, "SELECT content FROM hardware WHERE digest = ?", digest)
+
+
+def engine(database: Path, digest: str) -> dict[str, Any]:
+    """Return what an engine digest stands for; empty when nobody recorded it."""
+    return _content(database, "SELECT content FROM engines WHERE digest = ?", digest)
+
+
+def model(database: Path, lock_digest: str) -> dict[str, Any]:
+    """Return the lock that a lock digest stands for; empty when nobody recorded it."""
+    return _content(database, "SELECT content FROM models WHERE lock_digest = ?", lock_digest)
+
+
+def query(database: Path, sql: str) -> pandas.DataFrame:
+    """Answer SQL over the tables, reading alone. Raises UsageError with DuckDB's message when the SQL is wrong or would write."""
+    with reading(database) as connection:
+        # A database that isn't there is an empty one in memory; it takes no writes either.
+        connection.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            answer = connection.sql(sql)
+            if answer is None:
+                raise UsageError("the SQL has no answer to show", hint="write a SELECT; the tables are listed by: SHOW TABLES")
+            return answer.df()
+        except duckdb.Error as error:
+            raise UsageError(f"SQL: {error}", hint="the tables are listed by: SHOW TABLES") from None
+
+
+def _content(database: Path, sql: str, digest: str) -> dict[str, Any]:
+    with reading(database) as connection:
+        found = connection.execute(sql, (digest,)).fetchone()
+    content: dict[str, Any] = json.loads(found[0]) if found else {}
+    return content
+
+
+def _runs(database: Path, condition: str, values: Sequence[str]) -> list[Run]:
+    with reading(database) as connection:
+        rows = connection.execute(f"SELECT * FROM runs {condition}", values).fetchall()
+        return [to_run(row, {table: _values(connection, table, row) for table in READERS}) for row in rows]
+
+
+def _values(connection: duckdb.DuckDBPyConnection, table: str, run: Row) -> tuple[Any, ...]:
+    sql = f"SELECT * EXCLUDE (run_id, position) FROM {table} WHERE run_id = ? ORDER BY position"
+    return tuple(READERS[table](*row) for row in connection.execute(sql, (run[0],)).fetchall())

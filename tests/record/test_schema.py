@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline.core.errors import UsageError
+from pipeline.record import read, schema
+from pipeline.record.write import Recorder
+from tests import factories as make
+
+LOCK = make.lock()
+
+
+def test_all_tables_are_there(tmp_path: Path) -> None:
+    database = tmp_path / "results.duckdb"
+    Recorder(database).add(make.sound_runs(LOCK)[0])
+    tables = {"runs", "models", "hardware", "engines", "findings", "outcomes", "eval_items", "metrics", "bench_rows", "decisions", "deployments"}
+    assert set(read.query(database, "SHOW TABLES").name) == tables | {"migrations"}
+
+
+def test_a_database_newer_than_the_tool_is_left_alone(tmp_path: Path) -> None:
+    database = tmp_path / "results.duckdb"
+    Recorder(database).add(make.sound_runs(LOCK)[0])
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("INSERT INTO migrations VALUES (99, 'm099_tomorrow')")
+    before = database.read_bytes()
+    with pytest.raises(UsageError, match="schema 99"):
+        read.runs_of(database, "a", "b", "c")
+    with pytest.raises(UsageError, match="schema 99"):
+        Recorder(database).hardware("d", {})
+    assert database.read_bytes() == before
+
+
+def test_a_new_migration_is_applied_to_an_old_database_by_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = tmp_path / "results.duckdb"
+    run = make.sound_runs(LOCK)[0]
+    Recorder(database).add(run)
+
+    def m002_notes(connection: schema.Connection) -> None:
+        connection.execute("CREATE TABLE notes (run_id VARCHAR)")
+
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m002_notes))
+    assert read.query(database, "SELECT * FROM notes").empty
+    assert read.run_by_id(database, run.id) == run
+    assert list(read.query(database, "SELECT name FROM migrations ORDER BY number").name) == ["m001_results", "m002_notes"]
+
+
+def test_a_migration_that_fails_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = tmp_path / "results.duckdb"
+    Recorder(database).add(make.sound_runs(LOCK)[0])
+
+    def m002_broken(connection: schema.Connection) -> None:
+        connection.execute("CREATE TABLE half (a INTEGER)")
+        raise RuntimeError("stop")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m002_broken))
+        with pytest.raises(RuntimeError, match="stop"):
+            Recorder(database).hardware("d", {})
+    assert "half" not in set(read.query(database, "SHOW TABLES").name)
+
+
+def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
+    database = tmp_path / "results.duckdb"
+    database.write_bytes(b"not a database, and longer than any header" * 1000)
+    with pytest.raises(UsageError, match=r"results\.duckdb") as caught:
+        read.runs_of(database, "a", "b", "c")
+    assert "move it away" in caught.value.hint
