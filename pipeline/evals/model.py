@@ -35,3 +35,13 @@ class EvalResult:
     kind: str
     metrics: tuple[Metric, ...]
     items: tuple[Item, ...]
+
+
+def from_plain(content: dict[str, Any]) -> EvalResult:
+    """Return the result that ``dataclasses.asdict`` wrote as JSON."""
+    return EvalResult(
+        suite=content["suite"],
+        kind=content["kind"],
+        metrics=tuple(Metric(**metric) for metric in content["metrics"]),
+        items=tuple(Item(**item) for item in content["items"]),
+    )

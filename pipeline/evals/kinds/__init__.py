@@ -1,1 +1,1 @@
-"""Eval kinds, one file each; ``_base`` says what a kind is."""
+"""The kinds of eval, one module each: drop a module in here and suites can name it."""

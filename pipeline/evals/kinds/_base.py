@@ -1,0 +1,45 @@
+"""What a kind of eval is: a module with the members of ``Kind``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from pipeline.core.progress import Progress
+from pipeline.evals.model import Item, Metric
+
+if TYPE_CHECKING:
+    from pipeline.runtime.binding import Scorer
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+File = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Measured = tuple[tuple[Metric, ...], tuple[Item, ...]]
+
+
+class Suite(BaseModel):
+    """What every ``suite.yaml`` says of itself. ``version`` changes with the data; ``license`` is an SPDX id; ``source`` says who made
+    the data, and how; ``description`` what the score tells."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    kind: str
+    version: Text
+    license: Text
+    source: Text
+    description: Text
+
+
+class Kind(Protocol):
+    """A module of ``evals/kinds``. ``Config`` extends ``Suite`` with the kind's own keys, ``kind`` a Literal of the module's name;
+    ``EXAMPLE`` is a valid one as a mapping."""
+
+    Config: type[Suite]
+    EXAMPLE: dict[str, Any]
+
+    def load(self, config: Any, folder: Path) -> Any:
+        """Read the suite's data. Raises SpecError with every fault, each with file and line."""
+
+    def measure(self, config: Any, data: Any, scorer: Scorer, progress: Progress) -> Measured:
+        """Score a model on the data. Raises UsageError where data and model don't fit, EngineError when llama.cpp fails."""
