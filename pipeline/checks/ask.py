@@ -1,0 +1,117 @@
+"""Send one request to ``/v1/chat/completions`` and bring the answer back, whatever the server does: errors become values."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from pipeline.checks.answer import Answer, Trouble, read_whole
+from pipeline.checks.stream import assemble, events
+
+PATH = "/v1/chat/completions"
+LARGEST = 8 << 20
+# llama-server closes a connection after a stream; a client that keeps it would take the next request's failure for a crash.
+HEADERS = {"Connection": "close"}
+HEALTH_SECONDS = 5.0
+_TEMPLATE = ("jinja", "template", "conversation roles")
+
+
+class _TooMuch(Exception):
+    """The server sends without end."""
+
+
+def ask(client: httpx.Client, body: dict[str, Any], *, timeout: float) -> Answer:
+    """Ask for a whole answer; at most ``timeout`` seconds pass between the request and the last byte, and as long before the first."""
+    return _send(client, {**body, "stream": False}, timeout)
+
+
+def ask_stream(client: httpx.Client, body: dict[str, Any], *, timeout: float) -> Answer:
+    """Ask for a streamed answer and put it together again."""
+    return _send(client, {**body, "stream": True, "stream_options": {"include_usage": True}}, timeout)
+
+
+def healthy(client: httpx.Client) -> bool:
+    """Return whether ``/health`` answers 200 within a few seconds."""
+    try:
+        return client.get("/health", headers=HEADERS, timeout=HEALTH_SECONDS).status_code == 200
+    except (httpx.HTTPError, OSError):
+        return False
+
+
+def template_caps(client: httpx.Client) -> dict[str, Any]:
+    """Return what llama-server says that the chat template can do (``chat_template_caps`` of ``/props``); empty where it doesn't say."""
+    try:
+        caps = client.get("/props", headers=HEADERS, timeout=HEALTH_SECONDS).json().get("chat_template_caps")
+    except (httpx.HTTPError, OSError, ValueError, AttributeError):
+        return {}
+    return caps if isinstance(caps, dict) else {}
+
+
+def _send(client: httpx.Client, body: dict[str, Any], timeout: float) -> Answer:
+    limits = httpx.Timeout(timeout, connect=min(timeout, HEALTH_SECONDS))
+    try:
+        with client.stream("POST", PATH, json=body, headers=HEADERS, timeout=limits) as response:
+            parts = _bounded(response, time.monotonic() + timeout)
+            if response.status_code != 200:
+                return _refused(response.status_code, b"".join(parts))
+            if body["stream"]:
+                return _streamed(parts)
+            return _whole(b"".join(parts))
+    except _TooMuch as stop:
+        return Answer(trouble=Trouble("timeout", str(stop)))
+    except httpx.TimeoutException:
+        return Answer(trouble=Trouble("timeout", f"no answer within {timeout:g} seconds"))
+    except (httpx.HTTPError, OSError) as error:
+        return Answer(trouble=Trouble("server_crash", f"the connection broke: {error or type(error).__name__}"))
+
+
+def _bounded(response: httpx.Response, deadline: float) -> Iterator[bytes]:
+    size = 0
+    for part in response.iter_bytes():
+        size += len(part)
+        if time.monotonic() > deadline:
+            raise _TooMuch("the answer did not end in time")
+        if size > LARGEST:
+            raise _TooMuch(f"the answer is larger than {LARGEST >> 20} MiB")
+        yield part
+
+
+def _whole(content: bytes) -> Answer:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        raw = {"status": 200, "body": content[:2000].decode(errors="replace")}
+        return Answer(trouble=Trouble("protocol", "the body is not JSON"), raw=raw)
+    return read_whole(body, {"status": 200, "body": body})
+
+
+def _streamed(parts: Iterator[bytes]) -> Answer:
+    """Keep what came before a stream broke: it is the evidence."""
+    received, broken = bytearray(), ""
+    try:
+        for part in parts:
+            received += part
+    except httpx.TimeoutException:
+        raise
+    except (httpx.HTTPError, OSError) as error:
+        broken = str(error) or type(error).__name__
+    answer = assemble(events(received.decode(errors="replace").splitlines()))
+    if broken and not answer.trouble:
+        answer = Answer(**{**vars(answer), "trouble": Trouble("server_crash", f"the connection broke: {broken}")})
+    return answer
+
+
+def _refused(status: int, content: bytes) -> Answer:
+    text = content[:4000].decode(errors="replace")
+    try:
+        parsed = json.loads(content)
+        message = str(parsed["error"]["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        parsed, message = text, text
+    template = any(word in message.lower() for word in _TEMPLATE)
+    words = f"the server answered {status}: {' '.join(message.split())[:300] or 'nothing'}"
+    return Answer(trouble=Trouble("http_error", words, template), raw={"status": status, "body": parsed})

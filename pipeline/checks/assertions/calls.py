@@ -1,0 +1,36 @@
+"""Exactly these tools are called, in any order, with these arguments (left out: any); how a call failed is graded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipeline.checks.assertions._base import Seen
+from pipeline.checks.diagnose import Fault, missing_call, wrong_call
+from pipeline.spec.model import Part
+
+
+class Wanted(Part):
+    """One call."""
+
+    name: str
+    arguments: dict[str, Any] | None = None
+
+
+Argument = Annotated[tuple[Wanted, ...], Field(strict=False, min_length=1)]
+EXAMPLE = [{"name": "get_weather", "arguments": {"city": "Bergen"}}]
+
+
+def judge(seen: Seen, argument: tuple[Wanted, ...]) -> Fault | None:
+    """Grade the calls; they also must end the answer with ``finish_reason`` ``tool_calls``."""
+    if fault := missing_call(seen.answer, seen.tools):
+        return fault
+    if fault := wrong_call(seen.answer.calls, [(wanted.name, wanted.arguments) for wanted in argument]):
+        return fault
+    if seen.answer.finish_reason != "tool_calls":
+        return Fault(
+            "protocol",
+            f"the calls are right, but finish_reason is {seen.answer.finish_reason or 'missing'}, not tool_calls",
+        )
+    return None

@@ -1,0 +1,24 @@
+"""The content holds each of the texts given; letter case does not count."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from pipeline.checks.assertions._base import Seen
+from pipeline.checks.diagnose import Fault, runaway, short
+
+Argument = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False, min_length=1)]
+EXAMPLE = ["Paris"]
+
+
+def judge(seen: Seen, argument: tuple[str, ...]) -> Fault | None:
+    """Look for every text."""
+    content = seen.answer.content.casefold()
+    missing = [text for text in argument if text.casefold() not in content]
+    if not missing:
+        return None
+    if runs := runaway(seen.answer):
+        return Fault("runaway", runs)
+    return Fault("text", f"{', '.join(map(short, missing))} is missing in {short(seen.answer.content)}")
