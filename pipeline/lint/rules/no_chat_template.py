@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.gguf.facts import TEMPLATE_KEY
+from pipeline.lint.model import Finding, Severity
+from pipeline.lint.rules._base import Rule
+from pipeline.lint.subject import Subject
+
+
+class NoChatTemplate(Rule):
+    """A chat model has no chat template.
+
+    The engine then silently falls back to ChatML, which the model was most likely never trained on: answers run on, ignore the system
+    turn, or print markers. Base models have no template by right; their profile is `completion`, and this rule leaves them alone. Where no
+    spec says what a model is for, the finding is an `info`.
+
+    To mend it, name a template in the spec (`chat.template`), use a file that carries one, or set `profile: completion`.
+    """
+
+    code = "A101"
+    severity = Severity.ERROR
+
+    def skip(self, subject: Subject) -> str:
+        return (
+            "a completion model uses no chat template" if subject.spec and subject.spec.profile == "completion" else ""
+        )
+
+    def check(self, subject: Subject) -> Iterable[Finding]:
+        if subject.template and subject.template.strip():
+            return
+        others = subject.facts.template_names
+        yield self.finding(
+            "no chat template: the model can only complete text",
+            where=TEMPLATE_KEY,
+            evidence=f"named templates only: {', '.join(others)}" if others else "the key is missing or empty",
+            fix="name a template in the spec (chat.template), use a file that carries one, or set profile: completion",
+            severity=Severity.ERROR if subject.spec else Severity.INFO,
+        )
+
+
+RULE = NoChatTemplate()

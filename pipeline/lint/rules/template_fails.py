@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.lint.model import Finding, Severity
+from pipeline.lint.probes import PLAIN
+from pipeline.lint.render import Rendering
+from pipeline.lint.rules._base import Rule
+from pipeline.lint.subject import Subject
+
+CONVERSATION = {"user": "one user turn", "turns": "user, assistant, user"}
+
+
+class TemplateFails(Rule):
+    """The chat template does not parse, or fails on a plain conversation.
+
+    Plain means one user turn, or user, assistant, user. With a template that does not parse the server refuses to start; with one that
+    raises, every request is answered with an error. A template that takes too much time, memory or text to render is found here too.
+
+    To mend it, correct the template at the position given and name it in the spec (`chat.template`), or take the publisher's current file.
+    """
+
+    code = "A102"
+    severity = Severity.ERROR
+
+    def skip(self, subject: Subject) -> str:
+        if subject.profile != "chat":
+            return "a completion model uses no chat template"
+        return "" if subject.template else "there is no chat template"
+
+    def check(self, subject: Subject) -> Iterable[Finding]:
+        for name in PLAIN:
+            rendering = subject.renderings[name]
+            if rendering.text is None:
+                yield self.finding(
+                    _message(rendering, CONVERSATION[name]),
+                    where=rendering.where,
+                    evidence=rendering.error,
+                    fix="correct the template and name it in the spec (chat.template), or take the publisher's current file",
+                )
+                return
+
+
+def _message(rendering: Rendering, conversation: str) -> str:
+    if rendering.kind == "syntax":
+        return f"the chat template does not parse: {rendering.error}"
+    if rendering.kind == "limit":
+        return f"the chat template exhausts its limits on {conversation}: {rendering.error}"
+    return f"the chat template fails on {conversation}: {rendering.error}"
+
+
+RULE = TemplateFails()

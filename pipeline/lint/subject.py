@@ -1,0 +1,67 @@
+"""What rules judge: a file's header, the spec that runs it, and its chat template rendered on the probes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.gguf.facts import TEMPLATE_KEY, Facts, facts_of
+from pipeline.gguf.header import Header, read_header
+from pipeline.gguf.tokens import Vocabulary
+from pipeline.lint.probes import PROBES, WITH_TOOLS
+from pipeline.lint.render import Job, Rendering, render_all
+from pipeline.spec.model import Spec
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model under lint. ``template`` is the one that will be used (the spec's, else the file's); ``license_id`` what it is licensed
+    under as far as known; without a ``spec`` nothing is known of what the model is for."""
+
+    header: Header
+    facts: Facts
+    spec: Spec | None
+    license_id: str | None
+    template: str | None
+
+    @property
+    def profile(self) -> str:
+        """``chat`` or ``completion``; a model without a spec is taken for a chat model if it has a template."""
+        if self.spec is not None:
+            return self.spec.profile
+        return "chat" if self.template else "completion"
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.header)
+
+    @cached_property
+    def renderings(self) -> Mapping[str, Rendering]:
+        """Every probe's prompt, by the probe's name; all are made in one child process when the first is asked for."""
+        if not self.template:
+            return {}
+        special = {"bos_token": self.facts.bos_token or "", "eos_token": self.facts.eos_token or ""}
+        fixed = {**special, "enable_thinking": True, "date_string": "15 Jan 2026", "datetime": "Jan 15 2026"}
+        templates = {"chat": self.template, "tools": self._tool_template or self.template}
+        jobs = [
+            Job("tools" if name in WITH_TOOLS else "chat", {**fixed, **context}) for name, context in PROBES.items()
+        ]
+        return dict(zip(PROBES, render_all(templates, jobs), strict=True))
+
+    @property
+    def _tool_template(self) -> str | None:
+        """The file's own template for conversations with tools, which the engine prefers; the spec's template replaces both."""
+        named = self.header.metadata.get(f"{TEMPLATE_KEY}.tool_use")
+        return named if isinstance(named, str) and self.template == self.facts.chat_template else None
+
+
+def subject_of(
+    weights: Path, *, spec: Spec | None = None, license_id: str | None = None, template: str | None = None
+) -> Subject:
+    """Read a file's header and put a subject together. ``template`` replaces the file's own. Raises GgufError, UsageError."""
+    header = read_header(weights)
+    facts = facts_of(header)
+    declared = license_id or (spec.license.id if spec else None) or facts.license
+    return Subject(header, facts, spec, declared, template if template is not None else facts.chat_template)
