@@ -28,7 +28,7 @@ CELLS = 4096
 ROW_BYTES = 128 << 20
 Logprobs = tuple[float, ...]
 
-_DEBUG = 4
+_WARN = 3  # ggml_log_level: 1 debug, 2 info, 3 warning, 4 error, 5 continues the line before
 _log: deque[str] = deque(maxlen=40)
 _callbacks: list[Any] = []  # llama.cpp calls the callback as long as the process lives, so it must live as long
 
@@ -43,8 +43,8 @@ def _library() -> Any:
         raise EngineError(f"llama.cpp's Python binding can't be loaded: {error}", hint=hint) from None
 
     def keep(level: int, text: bytes, _: Any) -> None:
-        if level != _DEBUG:
-            _log.append(text.decode(errors="replace"))
+        if level >= _WARN:
+            _log.append(text.decode(errors="replace").strip())
 
     _callbacks.append(library.llama_log_callback(keep))
     library.llama_log_set(_callbacks[0], None)
@@ -53,9 +53,7 @@ def _library() -> Any:
 
 
 def _last_words() -> str:
-    lines = [line.strip() for line in "".join(_log).splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower() or "fail" in line.lower()]
-    return "; ".join((telling or lines)[-2:]) or "it gave no reason"
+    return "; ".join([line for line in _log if line][-3:]) or "it gave no reason"
 
 
 class Scorer:

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.core.progress import SILENT
+from pipeline.evals.kinds.multiple_choice import EXAMPLE, Config, Row, measure
+from pipeline.runtime.binding import Scorer
+
+WEIGHTS = Path(__file__).parents[3] / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
+CHAT = {
+    **EXAMPLE,
+    "prompt": "chat",
+    "context": "<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n",
+    "choice": "{choice}",
+}
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Iterator[Scorer]:
+    with Scorer(WEIGHTS, threads=1) as opened:
+        yield opened
+
+
+def row(**changes: object) -> Row:
+    content = {
+        "id": "a",
+        "skill": "s",
+        "question": "Hello!",
+        "choices": ["zzz qqq", "Hello! How can I help you?"],
+        "answer": 1,
+    }
+    return Row.model_validate(content | changes)
+
+
+def test_an_item_shows_how_it_was_decided(scorer: Scorer) -> None:
+    config = Config.model_validate(CHAT)
+    metrics, (item,) = measure(config, [row()], scorer, SILENT)
+    assert item.score == 1
+    wrong, right = item.detail["choices"]
+    assert item.detail["prompt"] == "<|im_start|>user\nHello!<|im_end|>\n<|im_start|>assistant\n"
+    assert (item.detail["answer"], item.detail["picked"], item.detail["picked_norm"]) == (1, 1, 1)
+    assert item.detail["margin"] == pytest.approx(right["logprob"] - wrong["logprob"], abs=1e-5)
+    assert right["bytes"] == 26 and right["tokens"] == len(scorer.tokenize("Hello! How can I help you?"))
+    assert [(metric.name, metric.value, metric.n) for metric in metrics] == [
+        ("acc", 1, 1),
+        ("acc_norm", 1, 1),
+        ("acc@s", 1, 1),
+    ]
+
+
+def test_a_wrong_answer_counts_as_wrong(scorer: Scorer) -> None:
+    metrics, (item,) = measure(Config.model_validate(CHAT), [row(answer=0)], scorer, SILENT)
+    assert (item.score, metrics[0].value) == (0, 0)
+    assert item.detail["margin"] < 0
+
+
+def test_skills_are_counted_apart(scorer: Scorer) -> None:
+    rows = [row(), row(id="b", skill="t", answer=0), row(id="c")]
+    metrics, _ = measure(Config.model_validate(CHAT), rows, scorer, SILENT)
+    values = {metric.name: (metric.value, metric.n) for metric in metrics}
+    assert values["acc"] == (pytest.approx(2 / 3), 3)
+    assert (values["acc@s"], values["acc@t"]) == ((1, 2), (0, 1))
+
+
+def test_chat_prompts_read_special_tokens_and_plain_ones_do_not(scorer: Scorer) -> None:
+    chat, plain = (Config.model_validate(CHAT | {"prompt": prompt}) for prompt in ("chat", "plain"))
+    _, (one,) = measure(chat, [row()], scorer, SILENT)
+    _, (other,) = measure(plain, [row()], scorer, SILENT)
+    assert one.detail["choices"][1]["logprob"] > other.detail["choices"][1]["logprob"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"answer": 2},
+        {"answer": -1},
+        {"choices": ["a"]},
+        {"choices": ["a", "a"]},
+        {"choices": ["a", ""]},
+        {"id": ""},
+        {"more": 1},
+    ],
+)
+def test_faulty_items_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        row(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"context": "no place"}, {"choice": "x"}, {"data": "../items.jsonl"}, {"prompt": "other"}]
+)
+def test_faulty_configs_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Config.model_validate(EXAMPLE | changes)
