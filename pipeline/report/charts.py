@@ -1,0 +1,95 @@
+"""Charts as inline SVG: bars with every sample as a dot, and estimates with their interval, beside the gate's bounds.
+
+Drawn with svgwrite. Charting libraries were tried and left: matplotlib, plotnine, altair and toyplot bring 90 to 350 MB; pygal writes its own
+style sheet, random ids and the date into each 17 KB chart; leather has no dots on a category axis; drawsvg and svg.py leave attributes or
+text unescaped. svgwrite is 0.5 MB of Python without dependencies, builds an XML tree (all text and attributes escaped, checked by a
+test with hostile labels), and is deterministic. Positions across are percentages, so a chart fits a phone and a page at the same text
+size; every colour comes from the report's style sheet through classes, so charts follow light, dark and print.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import svgwrite
+
+ROW = 46
+HEAD = 8
+FOOT = 24
+_LEFT, _RIGHT = 0.5, 97.0  # the plot's edges, in per cent of the width
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row: its name, the value (None draws nothing), the text that says it, and samples or an interval around it."""
+
+    name: str
+    value: float | None
+    shown: str
+    samples: tuple[float, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+def draw(title: str, bars: Sequence[Bar], *, bounds: Sequence[tuple[str, float]] = (), top: float | None = None) -> str:
+    """Return an ``svg`` element. ``bounds`` are the gate's, with their names; ``top`` fixes the axis's end (1 for a share)."""
+    height = HEAD + ROW * len(bars) + FOOT
+    drawing = svgwrite.Drawing(size=("100%", height), class_="chart", debug=False)
+    drawing["role"] = "img"
+    drawing["aria-label"] = f"{title}: " + "; ".join(f"{bar.name} {bar.shown}" for bar in bars)
+    drawing.set_desc(title=title)
+    ticks = _ticks(top or max(_numbers(bars, bounds), default=1.0) or 1.0)
+    base = HEAD + ROW * len(bars)
+    for tick in ticks:
+        x = _x(tick, ticks[-1])
+        drawing.add(drawing.line((x, HEAD), (x, base), class_="grid"))
+        anchor = "start" if tick == 0 else "end" if tick == ticks[-1] else "middle"
+        drawing.add(drawing.text(f"{tick:,g}", (x, base + 16), class_=f"tick {anchor}"))
+    for index, bar in enumerate(bars):
+        _draw_bar(drawing, bar, HEAD + ROW * index, ticks[-1])
+    for name, bound in bounds:
+        x = _x(bound, ticks[-1])
+        drawing.add(drawing.line((x, HEAD - 6), (x, base), class_=f"bound {name}"))
+    text: str = drawing.tostring()
+    return text
+
+
+def _draw_bar(drawing: svgwrite.Drawing, bar: Bar, y: float, end: float) -> None:
+    drawing.add(drawing.text(bar.name, (f"{_LEFT}%", y + 14), class_="name"))
+    drawing.add(drawing.text(bar.shown, (f"{_RIGHT}%", y + 14), class_="value end"))
+    if bar.value is None or not math.isfinite(bar.value):
+        return
+    middle = y + 28
+    left = _x(0, end)
+    width = float(_x(max(bar.value, 0), end)[:-1]) - float(left[:-1])
+    drawing.add(drawing.rect((left, middle - 6), (f"{width:.2f}%", 12), class_="bar"))
+    if bar.low is not None and bar.high is not None and math.isfinite(bar.low) and math.isfinite(bar.high):
+        low, high = _x(max(bar.low, 0), end), _x(bar.high, end)
+        drawing.add(drawing.line((low, middle), (high, middle), class_="interval"))
+        for x in (low, high):
+            drawing.add(drawing.line((x, middle - 5), (x, middle + 5), class_="interval"))
+        drawing.add(drawing.circle((_x(bar.value, end), middle), 4, class_="estimate"))
+    for sample in bar.samples:
+        if math.isfinite(sample):
+            drawing.add(drawing.circle((_x(sample, end), middle), 2.5, class_="sample"))
+
+
+def _numbers(bars: Sequence[Bar], bounds: Sequence[tuple[str, float]]) -> Iterator[float]:
+    for bar in bars:
+        yield from (n for n in (bar.value, bar.high, *bar.samples) if n is not None and math.isfinite(n))
+    yield from (bound for _, bound in bounds if math.isfinite(bound))
+
+
+def _ticks(largest: float) -> list[float]:
+    """Return three to six round numbers from 0 to the first that is not below ``largest``."""
+    rough = max(largest, 1e-300) / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999999)
+    return [round(step * index, 12) if step > 1e-9 else step * index for index in range(math.ceil(largest / step - 1e-9) + 1)]
+
+
+def _x(value: float, end: float) -> str:
+    share = min(max(value / end, 0.0), 1.0) if end else 0.0
+    return f"{_LEFT + share * (_RIGHT - _LEFT):.2f}%"

@@ -1,0 +1,16 @@
+"""What a format is: a module with a file suffix and one function."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pipeline.report.model import Report
+
+
+class Format(Protocol):
+    """A module of this package whose name doesn't begin with ``_``."""
+
+    SUFFIX: str
+
+    def render(self, report: Report) -> str:
+        """Return the report as text. Everything that comes from a model or a file is hostile."""

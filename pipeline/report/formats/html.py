@@ -1,0 +1,90 @@
+"""One HTML file for auditors: nothing loaded from anywhere, no script, light and dark, on screen and on paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.checks.model import Verdict
+from pipeline.evals.model import Item
+from pipeline.record.model import Decision, Run
+from pipeline.report import figures
+from pipeline.report.model import Report
+from pipeline.report.text import duration, number, plain, pretty, quantity, size, visible
+
+SUFFIX = ".html"
+ITEMS_SHOWN = 500
+TEXT_SHOWN = 20_000
+_COLUMNS = 6
+
+
+def render(report: Report) -> str:
+    """Return a whole HTML document. Every value is escaped, and hidden characters are written out; a content security policy forbids
+    scripts and loading in any case."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
+    )
+    environment.filters |= {
+        "number": number,
+        "duration": duration,
+        "size": size,
+        "plain": _short_plain,
+        "pretty": _short_pretty,
+        "svg": _svg,
+        "columns": _columns,
+        "tally": _tally,
+        "worst_first": _worst_first,
+        "worst_items_first": _worst_items_first,
+    }
+    environment.globals |= {"quantity": quantity, "of_bench": figures.of_bench, "of_eval": figures.of_eval, "ITEMS_SHOWN": ITEMS_SHOWN}
+    return environment.get_template("page.html.j2").render(report=report, lock=report.lock, decision=report.decision)
+
+
+def _finalize(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _svg(figure: figures.Figure) -> Markup:
+    # svgwrite has escaped every text and attribute in it.
+    return Markup(figure.svg)  # noqa: S704
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}\n… {len(text) - TEXT_SHOWN:,} more characters are in the record"
+
+
+def _short_plain(value: Any) -> str:
+    return _clip(plain(value))
+
+
+def _short_pretty(value: Any) -> str:
+    return _clip(pretty(value))
+
+
+def _columns(items: tuple[Item, ...]) -> list[str]:
+    """Return the keys that items have in their details, the most common first, as many as fit."""
+    counts: dict[str, int] = {}
+    for item in items:
+        for key in item.detail:
+            counts[key] = counts.get(key, 0) + 1
+    return sorted(counts, key=lambda key: -counts[key])[:_COLUMNS]
+
+
+def _tally(run: Run) -> str:
+    outcomes = run.result.outcomes
+    counts = {verdict: sum(outcome.verdict is verdict for outcome in outcomes) for verdict in Verdict}
+    return ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count) or "no cases"
+
+
+def _worst_first(decision: Decision) -> list[Any]:
+    order = [Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS]
+    return sorted(decision.reasons, key=lambda reason: order.index(reason.verdict))
+
+
+def _worst_items_first(items: tuple[Item, ...]) -> list[Item]:
+    """Return wrong answers before right ones; items with other scores keep their order."""
+    scored = all(item.score in (0.0, 1.0) for item in items)
+    return (sorted(items, key=lambda item: item.score) if scored else list(items))[:ITEMS_SHOWN]

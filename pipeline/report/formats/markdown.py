@@ -1,0 +1,96 @@
+"""Markdown for pull requests: the decision, its reasons and the key numbers; the rest folded away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from pipeline.checks.model import Verdict
+from pipeline.report.model import Report
+from pipeline.report.text import duration, number, quantity, visible
+
+SUFFIX = ".md"
+_MARK = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.UNKNOWN: "❔"}
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$^:])")
+_LONGEST = 300
+
+
+def render(report: Report) -> str:
+    """Return GitHub-flavoured Markdown. Text from elsewhere is on one line, escaped, and can neither mention, link nor add HTML."""
+    return "\n".join([*_decision(report), *_numbers(report), *_folded(report), ""])
+
+
+def _safe(text: str) -> str:
+    """Escape for a table cell; an ``@`` is parted from what follows, so that it mentions nobody."""
+    line = " ".join(visible(text).split())
+    line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = _SPECIAL.sub(r"\\\1", line)
+    return re.sub(r"(?i)(http|www|ftp)", "\\1<!-- -->", line.replace("@", "@<!-- -->"))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'|'.join('---' for _ in head)}|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def _decision(report: Report) -> Iterator[str]:
+    decision = report.decision
+    if decision is None:
+        yield from (f"### Assay: {_safe(report.name)} has not been judged", "")
+        return
+    word = "✅ accepted" if decision.accepted else "❌ rejected"
+    yield from (f"### Assay: {_safe(report.name)} {word}", "")
+    ordered = sorted(decision.reasons, key=lambda reason: reason.verdict is Verdict.PASS)
+    open_reasons = ordered if len(ordered) <= 8 else [reason for reason in ordered if reason.verdict is not Verdict.PASS]
+    yield from _table(("", "Rule", "Why"), ((_MARK[r.verdict], _safe(r.rule), _safe(r.message)) for r in open_reasons))
+    passed = len(ordered) - len(open_reasons)
+    if passed:
+        yield from (f"{passed} more {'rule' if passed == 1 else 'rules'} passed.", "")
+
+
+def _numbers(report: Report) -> Iterator[str]:
+    evals = [
+        (_safe(run.key.subject), _safe(m.name), _safe(quantity(m.value, m.unit)), _interval(m.low, m.high), number(m.n))
+        for run in report.of_stage("eval")
+        if run.result.evaluation
+        for m in run.result.evaluation.metrics
+    ]
+    if evals:
+        yield from _table(("Suite", "Metric", "Value", "95 % interval", "n"), evals)
+    rows = [
+        (_safe(row.metric), _safe(row.test), _safe(quantity(row.value, row.unit)), _safe(row.reason))
+        for run in report.of_stage("bench")
+        for row in run.result.bench
+    ]
+    if rows:
+        yield from _table(("Benchmark", "Setting", "Median", ""), rows)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "—" if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def _folded(report: Report) -> Iterator[str]:
+    findings = [
+        (f.severity.value, _safe(f.code), _safe(f.message), _safe(f.fix)) for run in report.of_stage("lint") for f in run.result.findings
+    ]
+    if findings:
+        yield from _fold(f"Lint: {len(findings)} finding(s)", _table(("Severity", "Code", "Finding", "Fix"), findings))
+    cases = [o for run in report.of_stage("check") for o in run.result.outcomes]
+    if cases:
+        bad = sum(case.verdict is not Verdict.PASS for case in cases)
+        table = ((_MARK[o.verdict], _safe(f"{o.suite}/{o.case}"), _safe(o.diagnosis), duration(o.seconds)) for o in cases)
+        yield from _fold(f"Checks: {len(cases) - bad} of {len(cases)} passed", _table(("", "Case", "Diagnosis", "Time"), table))
+    chain = ((link.title, _safe(name), f"`{digest}`") for link in report.chain for name, digest in link.entries)
+    yield from _fold("Chain of digests", _table(("Step", "What", "Digest"), chain))
+    commands = "\n".join(command.command for command in report.commands)
+    yield from _fold("Reproduce", ("```sh", commands, "```", ""))
+    yield f"<sub>assay {_safe(report.version)}, {report.generated.isoformat(timespec='seconds')}</sub>"
+
+
+def _fold(title: str, lines: Iterable[str]) -> Iterator[str]:
+    yield from (f"<details><summary>{title}</summary>", "", *lines, "</details>", "")

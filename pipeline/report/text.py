@@ -1,0 +1,84 @@
+"""Values as text for people, and hostile text made harmless to the eye."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Any
+
+# Characters that show nothing or turn the line around: what is printed must be what was said.
+_HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+_KEPT = {"\n", "\t", "\u00ad", "\u200d"}
+_BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with control, bidirectional and other hidden characters written as ``\\uXXXX``."""
+    if text.isascii() and text.replace("\n", " ").replace("\t", " ").isprintable():
+        return text
+    return "".join(_escape(c) if unicodedata.category(c) in _HIDDEN and c not in _KEPT else c for c in text)
+
+
+def _escape(character: str) -> str:
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"
+
+
+def number(value: float | None) -> str:
+    """Return four significant digits, thousands separated; whole numbers whole; an em dash for None."""
+    if value is None:
+        return "—"
+    if isinstance(value, int) or (value == value and abs(value) >= 1000 and abs(value) != float("inf")):
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def size(count: float) -> str:
+    """Return a count of bytes in binary units."""
+    step = 0
+    while abs(count) >= 1024 and step < len(_BYTES) - 1:
+        count, step = count / 1024, step + 1
+    return f"{count:.0f} B" if step == 0 else f"{count:.3g} {_BYTES[step]}" if count < 1000 else f"{count:.0f} {_BYTES[step]}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """Return a number with its unit; bytes in binary units."""
+    if value is not None and unit in ("B", "bytes"):
+        return size(value)
+    return f"{number(value)} {unit}".strip() if value is not None else "—"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def plain(value: Any) -> str:
+    """Return a JSON value on one line, for a table cell."""
+    match value:
+        case None:
+            return "—"
+        case bool():
+            return "yes" if value else "no"
+        case int() | float():
+            return number(value)
+        case str():
+            return value
+        case list() | tuple():
+            return " · ".join(plain(part) for part in value)
+        case _:
+            return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def pretty(value: Any) -> str:
+    """Return a JSON value indented, in the order it came."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def label(key: str) -> str:
+    """Return a key as words: ``context_length`` becomes ``Context length``."""
+    words = key.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
