@@ -46,7 +46,7 @@ def _folders(root: Path, controller: str) -> Iterator[Path]:
             names, _, path = rest.partition(":")
             if (number == "0" and "cgroup2" in kinds) or controller in names.split(","):
                 inside = PurePosixPath(path)
-                # In a container without a cgroup namespace the path is the host's, while the mount begins at `seen_from`.
+                # In a container without a cgroup namespace the path is the host's; the mount begins at `seen_from`.
                 if inside.is_relative_to(seen_from):
                     inside = PurePosixPath("/") / inside.relative_to(seen_from)
                 for group in (inside, *inside.parents):

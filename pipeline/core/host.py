@@ -33,6 +33,18 @@ X86_LEVELS = (
     ("x86-64-v3", {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"}),
     ("x86-64-v4", {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}),
 )
+# What the firmware calls itself, and the name we give it.
+HYPERVISORS = {
+    "qemu": "qemu",
+    "kvm": "kvm",
+    "vmware": "vmware",
+    "virtualbox": "virtualbox",
+    "xen": "xen",
+    "amazon ec2": "ec2",
+    "google compute": "google",
+    "virtual machine": "hyper-v",
+    "parallels": "parallels",
+}
 
 
 @dataclass(frozen=True)
@@ -48,8 +60,9 @@ class Gpu:
 class Hardware:
     """What this process can use of its machine. A value that cannot be known is None, and ``unknown`` says why.
 
-    ``cpu_id`` is vendor/family/model/stepping, which tells apart the virtual CPUs that share a vague model name. ``physical_cores`` and
-    ``logical_cores`` are those that affinity and the cgroup's quota leave us; ``cpu_quota`` is in CPUs. Memory is in bytes.
+    ``cpu_id`` is vendor/family/model/stepping, which tells apart the virtual CPUs that share a vague model name.
+    ``physical_cores`` and ``logical_cores`` are those that affinity and the cgroup's quota leave us; ``cpu_quota`` is in
+    CPUs. Memory is in bytes.
     """
 
     cpu_model: str | None
@@ -81,9 +94,10 @@ class Hardware:
     def comparable(self) -> dict[str, Any]:
         """Return the part that two results must share to be compared.
 
-        Left out, since they change under one's feet without changing what is measured: the kernel's and the distribution's version, the
-        container's name, the GPU driver's minor version, and the exact memory size, which a kernel update moves by a few MiB; of
-        memory counts the power of two of GiB below what is usable, for what no longer fits is slow. All of it stays in ``content()``.
+        Left out, since they change under one's feet without changing what is measured: the kernel's and the
+        distribution's version, the container, the GPU driver's minor version, and the exact memory size, which a kernel
+        update moves by a few MiB. Of memory counts the power of two of GiB below what is usable, for what no longer fits
+        is slow. All of it stays in ``content()``.
         """
         usable = min((size for size in (self.memory, self.memory_limit) if size is not None), default=None)
         return {
@@ -248,11 +262,9 @@ def _amd(root: Path) -> tuple[Gpu, ...]:
 
 
 def _virtual_machine(root: Path, flags: set[str]) -> str | None:
-    """Name the hypervisor where the firmware does; ``virtual`` where only the CPU says that there is one; None on bare metal."""
+    """Name the hypervisor where the firmware does; ``virtual`` where only the CPU shows one; None on bare metal."""
     firmware = " ".join(_text(root / f"sys/class/dmi/id/{name}") for name in ("sys_vendor", "product_name")).lower()
-    known = {"qemu": "qemu", "kvm": "kvm", "vmware": "vmware", "virtualbox": "virtualbox", "xen": "xen", "amazon ec2": "ec2",
-             "google compute": "google", "virtual machine": "hyper-v", "parallels": "parallels"}  # fmt: skip
-    if name := next((name for sign, name in known.items() if sign in firmware), None):
+    if name := next((name for sign, name in HYPERVISORS.items() if sign in firmware), None):
         # A cloud's bare-metal machine carries the cloud's name as well, but its CPU knows of no hypervisor.
         return name if "hypervisor" in flags or platform.machine() not in ("x86_64", "AMD64") else None
     return _text(root / "sys/hypervisor/type") or ("virtual" if "hypervisor" in flags else None)
@@ -276,7 +288,7 @@ def _sysctl(name: str) -> str | None:
 
 
 def _output(*argv: str, why: dict[str, str] | None = None) -> str | None:
-    """Run a small system tool; None where it is missing, fails or hangs. Only a failure is worth a reason: no tool, no such device."""
+    """Run a small system tool; None where it is missing, fails or hangs. No tool means no such device: no reason."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=GPU_QUERY_SECONDS, check=False)
     except FileNotFoundError:
