@@ -15,13 +15,16 @@ from pipeline.gguf.values import LENGTH, Array
 
 TEMPLATE_KEY = "tokenizer.chat_template"
 BOS_BY_PRE = frozenset(
-    "llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano tekken chameleon gemma4".split()
+    ("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano")
+    + ("tekken", "chameleon", "gemma4")
 )
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The facts that a lock pins and that rules judge. None: the file doesn't say. ``context_length`` counts tokens, ``file_bytes`` bytes."""
+    """The facts that a lock pins and that rules judge. None: the file doesn't say. ``context_length`` counts tokens,
+    ``file_bytes`` bytes.
+    """
 
     architecture: str
     name: str | None

@@ -1,8 +1,8 @@
 """A bounded reader of GGUF headers (versions 2 and 3, little-endian).
 
-Every count, length and offset is checked against the file before anything is read or allocated, so a hostile file costs at most a few
-times its header. What llama.cpp itself refuses (``gguf.cpp``: duplicate keys, gaps between tensors, broken blocks …) is refused here too,
-with the byte at fault.
+Every count, length and offset is checked against the file before anything is read or allocated, so a hostile file
+costs at most a few times its header. What llama.cpp itself refuses (``gguf.cpp``: duplicate keys, gaps between
+tensors, broken blocks …) is refused here too, with the byte at fault.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_ENTRIES = 1 << 16
 MAX_NAME = 63
 MAX_DIMENSIONS = 4
 DEFAULT_ALIGNMENT = 32
-AGAIN = "the file is damaged or was made by a faulty converter: fetch it again, and if it stays so, report it to its publisher"
+AGAIN = "the file is damaged or was badly converted: fetch it again, and if it stays so, tell its publisher"
 CUT = "the file is cut short: fetch it again"
 
 
@@ -39,7 +39,9 @@ class GgufError(UsageError):
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor: ``shape`` with the fastest axis first, ``offset`` and ``nbytes`` in bytes, the offset from the file's start."""
+    """One tensor: ``shape`` with the fastest axis first, ``offset`` and ``nbytes`` in bytes, the offset from the
+    file's start.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -54,7 +56,9 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Header:
-    """What stands before the weights. Arrays in ``metadata`` are lazy sequences; ``raw`` gives a key's bytes as stored."""
+    """What stands before the weights. Arrays in ``metadata`` are lazy sequences; ``raw`` gives a key's bytes as
+    stored.
+    """
 
     version: int
     metadata: Mapping[str, Any]
@@ -72,7 +76,9 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read a file's header; nothing of the file stays open. Raises GgufError, and UsageError when it can't be read at all."""
+    """Read a file's header; nothing of the file stays open. Raises GgufError, and UsageError when it can't be read at
+    all.
+    """
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -89,7 +95,9 @@ def read_header(path: Path) -> Header:
 
 
 def parse_header(data: bytes | mmap, size: int, *, name: str = "GGUF") -> Header:
-    """Parse a header from the first bytes of a file of ``size`` bytes; ``name`` stands in the messages. Raises GgufError."""
+    """Parse a header from the first bytes of a file of ``size`` bytes; ``name`` stands in the messages. Raises
+    GgufError.
+    """
     reader = _Reader(data, size, name)
     version, tensor_count = reader.preamble()
     spans: dict[str, tuple[int, int, int]] = {}
@@ -230,7 +238,9 @@ class _Reader:
         return Array(self.source, STRING, start, count, offsets)
 
     def tensors(self, count: int) -> list[_Described]:
-        """Read what the header says of each tensor: where it says so, name, shape, type number, offset from the data's start."""
+        """Read what the header says of each tensor: where it says so, name, shape, type number, offset from the data's
+        start.
+        """
         described: list[_Described] = []
         names: set[str] = set()
         for _ in range(count):
@@ -266,10 +276,8 @@ class _Reader:
             if elements >= 1 << 63 or (shape[0] if shape else 1) % kind.block:
                 self.fail(f"the tensor {name} of type {kind.name} can't have the shape {list(shape)}", at)
             if offset != expected:
-                self.fail(
-                    f"the tensor {name} says offset {offset}, want {expected} (tensors lie one after the other, without gap or overlap)",
-                    at,
-                )
+                layout = "tensors lie one after the other, without gap or overlap"
+                self.fail(f"the tensor {name} says offset {offset}, want {expected}: {layout}", at)
             nbytes = kind.size(elements)
             if data_offset + offset + nbytes > self.size:
                 self.fail(

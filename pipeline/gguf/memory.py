@@ -13,7 +13,9 @@ CELL_STEP = 256
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes. An upper estimate: compute buffers are not in it, and sliding-window layers count as if they kept everything."""
+    """Bytes. An upper estimate: compute buffers are not in it, and sliding-window layers count as if they kept
+    everything.
+    """
 
     weights: int
     kv: int
@@ -26,7 +28,8 @@ class Memory:
 def estimate(
     header: Header, *, context: int, slots: int, cache_type_k: str = "f16", cache_type_v: str = "f16"
 ) -> Memory:
-    """Return the bytes for ``context`` tokens in each of ``slots`` slots. Raises GgufError for an unknown cache type or metadata that can't be.
+    """Return the bytes for ``context`` tokens in each of ``slots`` slots. Raises GgufError for an unknown cache type
+    or metadata that can't be.
 
     llama.cpp rounds each slot's context up to a multiple of 256 cells.
     """

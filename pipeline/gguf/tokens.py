@@ -20,7 +20,7 @@ EOT_TEXTS = frozenset(
         "<EOT>",
         "_<EOT>",
         "[EOT]",
-        "<｜end▁of▁sentence｜>",
+        "<｜end▁of▁sentence｜>",  # noqa: RUF001
         "<end_of_utterance>",
     }
 )
@@ -78,7 +78,9 @@ class Vocabulary:
 
     @cached_property
     def ends(self) -> frozenset[str]:
-        """The texts of the tokens that end a generation: those the file names (eos, eot, eom) and those llama.cpp knows by their text."""
+        """The texts of the tokens that end a generation: those the file names (eos, eot, eom) and those llama.cpp
+        knows by their text.
+        """
         named = (self._header.metadata.get(f"tokenizer.ggml.{role}_token_id") for role in ("eos", "eot", "eom"))
         texts = {self.text(number) for number in named if isinstance(number, int)}
         return frozenset({found for found in texts if found is not None} | (END_TEXTS & self.ids.keys()))

@@ -1,4 +1,6 @@
-"""The tables of the GGUF format: value types, tensor types with their block sizes, file types, token types (as in ggml.h and llama.h)."""
+"""The tables of the GGUF format: value types, tensor types with their block sizes, file types, token types (as in
+ggml.h and llama.h).
+"""
 
 from __future__ import annotations
 

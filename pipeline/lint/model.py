@@ -21,8 +21,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault. ``where`` is a metadata key, a template position (``chat_template:3:14``) or a spec position; ``evidence`` is the
-    exact text, token or value seen; ``fix`` says what to change."""
+    """One fault.
+
+    ``where`` is a metadata key, a template position (``chat_template:3:14``) or a spec position; ``evidence`` is the
+    exact text, token or value seen; ``fix`` says what to change.
+    """
 
     code: str
     severity: Severity

@@ -1,4 +1,6 @@
-"""The conversations that templates are judged on. Their words occur nowhere else, so finding one in a prompt means it came through."""
+"""The conversations that templates are judged on. Their words occur nowhere else, so finding one in a prompt means it
+came through.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,9 @@ PLAIN = ("user", "turns")
 """Conversations that every chat template must render."""
 
 ROUNDS = ("round", "round-text", "round-null")
-"""One call and its result: arguments as an object (what llama-server passes where a template takes it apart), as text (where it
-doesn't, and on the wire), and with null content (on the wire)."""
+"""One call and its result: arguments as an object (what llama-server passes where a template takes it apart), as text
+(where it doesn't, and on the wire), and with null content (on the wire).
+"""
 
 PROBES: dict[str, dict[str, Any]] = {
     "user": {"messages": [_USER], "add_generation_prompt": True},

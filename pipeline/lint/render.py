@@ -20,8 +20,10 @@ WALL_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Rendering:
-    """A prompt (``text``), or why there is none. ``kind`` is "" for a prompt, else ``syntax`` (does not parse), ``raised``, ``limit``
-    (too much time, memory or text) or ``unknown`` (not tried, as one before it exhausted the limits). Line and column count from 1."""
+    """A prompt (``text``), or why there is none. ``kind`` is "" for a prompt, else ``syntax`` (does not parse),
+    ``raised``, ``limit`` (too much time, memory or text) or ``unknown`` (not tried, as one before it exhausted the
+    limits). Line and column count from 1.
+    """
 
     text: str | None = None
     kind: str = ""
@@ -85,7 +87,9 @@ def _rendering(template: str, answer: dict[str, Any]) -> Rendering:
 
 
 def _column(template: str, line: int, error: str) -> int:
-    """Find the column in a line; jinja2 knows lines only. The message often quotes the text at fault; else it is the line's first."""
+    """Find the column in a line; jinja2 knows lines only. The message often quotes the text at fault; else it is the
+    line's first.
+    """
     lines = template.splitlines()
     if not 1 <= line <= len(lines):
         return 0

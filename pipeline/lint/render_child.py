@@ -1,7 +1,9 @@
-"""Renders chat templates in a process of its own: ``python -I render_child.py``, a request on stdin, an answer a line on stdout.
+"""Renders chat templates in a process of its own: ``python -I render_child.py``, a request on stdin, an answer a line
+on stdout.
 
-It imports nothing of this package. Templates come from strangers: the sandbox keeps them from Python, the limits on memory and CPU time
-keep them from the machine. What a template finds here is what llama-server gives it, with a clock that stands still.
+It imports nothing of this package. Templates come from strangers: the sandbox keeps them from Python, the limits on
+memory and CPU time keep them from the machine. What a template finds here is what llama-server gives it, with a clock
+that stands still.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import json
 import resource
 import sys
 import traceback
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -41,13 +44,23 @@ class Environment(ImmutableSandboxedEnvironment):
         return (type(obj) is list and attr in ("append", "pop")) or super().is_safe_attribute(obj, attr, value)
 
 
+class Missing(jinja2.Undefined):
+    """An undefined variable; joined to text it is nothing, as in llama.cpp."""
+
+    def __add__(self, other: Any) -> Any:
+        return other
+
+    __radd__ = __add__
+
+
 class TooLong(Exception):
     """The rendering is beyond all bounds."""
 
 
 def environment() -> Environment:
     """Return the environment that chat templates are written for."""
-    made = Environment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation])
+    extensions = ["jinja2.ext.loopcontrols", Generation]
+    made = Environment(trim_blocks=True, lstrip_blocks=True, undefined=Missing, extensions=extensions)
     made.filters["tojson"] = to_json
     made.filters["safe"] = lambda value: value
     made.filters["from_json"] = json.loads
@@ -59,8 +72,15 @@ def environment() -> Environment:
 def to_json(
     value: Any, ensure_ascii: bool = False, indent: int | None = None, separators: Any = None, sort_keys: bool = False
 ) -> str:
-    """Print JSON as transformers does: not escaped for HTML, as jinja2's own filter would."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    """Print JSON as transformers does: not escaped for HTML, as jinja2's own filter would; generators as lists."""
+    options = {"ensure_ascii": ensure_ascii, "indent": indent, "separators": separators, "sort_keys": sort_keys}
+    return json.dumps(value, default=_listed, **options)  # type: ignore[arg-type]
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, Iterator):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} can't be printed as JSON")
 
 
 def raise_exception(message: str) -> None:
@@ -96,7 +116,9 @@ def limit(memory: int, cpu: int) -> None:
 
 
 def main() -> None:
-    """Answer one request: ``templates`` by name, ``jobs`` each with its template's name and context, ``memory``, ``cpu``."""
+    """Answer one request: ``templates`` by name, ``jobs`` each with its template's name and context, ``memory``,
+    ``cpu``.
+    """
     request = json.load(sys.stdin)
     limit(request["memory"], request["cpu"])
     made, compiled = environment(), dict[str, jinja2.Template | dict[str, Any]]()

@@ -17,8 +17,9 @@ from pipeline.spec.model import Spec
 
 @dataclass(frozen=True)
 class Subject:
-    """A model under lint. ``template`` is the one that will be used (the spec's, else the file's); ``license_id`` what it is licensed
-    under as far as known; without a ``spec`` nothing is known of what the model is for."""
+    """A model under lint. ``template`` is the one that will be used (the spec's, else the file's); ``license_id`` what
+    it is licensed under as far as known; without a ``spec`` nothing is known of what the model is for.
+    """
 
     header: Header
     facts: Facts
@@ -52,7 +53,9 @@ class Subject:
 
     @property
     def _tool_template(self) -> str | None:
-        """The file's own template for conversations with tools, which the engine prefers; the spec's template replaces both."""
+        """The file's own template for conversations with tools, which the engine prefers; the spec's template replaces
+        both.
+        """
         named = self.header.metadata.get(f"{TEMPLATE_KEY}.tool_use")
         return named if isinstance(named, str) and self.template == self.facts.chat_template else None
 
@@ -60,7 +63,9 @@ class Subject:
 def subject_of(
     weights: Path, *, spec: Spec | None = None, license_id: str | None = None, template: str | None = None
 ) -> Subject:
-    """Read a file's header and put a subject together. ``template`` replaces the file's own. Raises GgufError, UsageError."""
+    """Read a file's header and put a subject together. ``template`` replaces the file's own. Raises GgufError,
+    UsageError.
+    """
     header = read_header(weights)
     facts = facts_of(header)
     declared = license_id or (spec.license.id if spec else None) or facts.license

@@ -1,4 +1,6 @@
-"""What a rule is: a class with a code, a severity, a docstring that documents it, and ``check``. Each file here ends in ``RULE = …``."""
+"""What a rule is: a class with a code, a severity, a docstring that documents it, and ``check``. Each file here ends
+in ``RULE = …``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from pipeline.lint.subject import Subject
 
 
 class Rule(ABC):
-    """One thing to judge. The docstring of a rule is its documentation: a one-line summary, what goes wrong, how to mend it.
+    """One thing to judge. The docstring of a rule is its documentation: a one-line summary, what goes wrong, how to
+    mend it.
 
     ``severity`` is the usual one; a finding may be milder or graver.
     """

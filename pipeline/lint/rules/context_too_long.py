@@ -10,8 +10,8 @@ from pipeline.lint.subject import Subject
 class ContextTooLong(Rule):
     """The spec asks for more context than the model was trained on.
 
-    llama-server silently caps the context at the trained length, so long requests are refused that the spec promises to serve. A file
-    that doesn't say its length, or says 0, is an error whatever the spec asks for.
+    llama-server silently caps the context at the trained length, so long requests are refused that the spec promises
+    to serve. A file that doesn't say its length, or says 0, is an error whatever the spec asks for.
 
     To mend it, lower `engine.context` in the spec, or take a variant of the model with the longer context.
     """

@@ -10,8 +10,9 @@ from pipeline.lint.subject import Subject
 class DoubleBos(TemplateRule):
     """BOS stands twice: the chat template writes it, and the tokenizer adds it.
 
-    Models are trained with one BOS; two make answers worse. llama-server takes one away when a prompt begins with BOS and the tokenizer
-    adds one, so there it does no harm (an info); other engines keep both. A warning when more than one is left even so.
+    Models are trained with one BOS; two make answers worse. llama-server takes one away when a prompt begins with BOS
+    and the tokenizer adds one, so there it does no harm (an info); other engines keep both. A warning when more than
+    one is left even so.
 
     To mend it, set `tokenizer.ggml.add_bos_token` to false, or take `bos_token` out of the template.
     """

@@ -14,13 +14,15 @@ SET_ID = "set the id with gguf-py (gguf_set_metadata.py), or take a file with th
 
 
 class EndToken(Rule):
-    """The token that ends an answer is missing, is not a control token, or is not what ends a turn of the chat template.
+    """The token that ends an answer is missing, is not a control token, or ends no turn of the chat template.
 
-    Generation stops when the model emits a token that the engine takes for an end: those that the file names as EOS and EOT, and a few
-    that llama.cpp knows by their text. If the template ends its turns with something else, answers run on until their length limit and
-    the model plays both roles. If the token is typed as ordinary text, the template's marker is cut into pieces that the model never saw.
+    Generation stops when the model emits a token that the engine takes for an end: those that the file names as EOS
+    and EOT, and a few that llama.cpp knows by their text. If the template ends its turns with something else, answers
+    run on until their length limit and the model plays both roles. If the token is typed as ordinary text, the
+    template's marker is cut into pieces that the model never saw.
 
-    To mend it, correct the ids or the token's type in the file (gguf-py's `gguf_set_metadata.py`), or take the publisher's current file.
+    To mend it, correct the ids or the token's type in the file (gguf-py's `gguf_set_metadata.py`), or take the
+    publisher's current file.
     """
 
     code = "A201"
@@ -82,14 +84,14 @@ class EndToken(Rule):
         elif facts.eos_token and facts.eos_token in body and facts.eos_token not in found:
             start = max(0, turns.index(facts.eos_token, len(turns) - len(body)) - 20)
             yield self.finding(
-                f"the EOS token {facts.eos_token!r} is not what ends an answer in the chat template, but stands elsewhere in it",
+                f"the EOS token {facts.eos_token!r} stands in the chat template, but not where an answer ends",
                 where=EOS,
                 evidence=f"the prompt has {turns[start : start + 60]!r}; {after}",
                 fix=SET_ID,
             )
         elif named and not named & set(found):
             yield self.finding(
-                f"turns end with {found[-1]!r}, which the file doesn't name: llama.cpp knows it by its text alone, other engines run on",
+                f"turns end with {found[-1]!r}, which the file doesn't name: llama.cpp knows it by its text alone",
                 where=EOT,
                 evidence=f"EOS is {facts.eos_token!r}; {after}",
                 fix=f"name {found[-1]!r} as eot_token_id",
@@ -98,7 +100,9 @@ class EndToken(Rule):
 
 
 def _first(tail: str, ends: Iterable[str]) -> str:
-    """Return the token that ends an answer first in what follows it, the longest of those that begin at one place; "" for none."""
+    """Return the token that ends an answer first in what follows it, the longest of those that begin at one place; ""
+    for none.
+    """
     found = [(tail.index(text), -len(text), text) for text in ends if text in tail]
     return min(found)[2] if found else ""
 

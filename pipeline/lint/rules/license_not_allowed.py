@@ -10,10 +10,11 @@ from pipeline.lint.subject import Subject
 class LicenseNotAllowed(Rule):
     """The licence is missing, or is not one that the spec allows.
 
-    Without a licence nobody may use the weights, whatever a web page says. A missing licence is a warning, and an error where the spec
-    has a list of allowed ones, as unknown is never allowed.
+    Without a licence nobody may use the weights, whatever a web page says. A missing licence is a warning, and an
+    error where the spec has a list of allowed ones, as unknown is never allowed.
 
-    To mend it, look the licence up at the publisher and state it in the spec (`license.id`), or add it to `license.allow` on purpose.
+    To mend it, look the licence up at the publisher and state it in the spec (`license.id`), or add it to
+    `license.allow` on purpose.
     """
 
     code = "A401"

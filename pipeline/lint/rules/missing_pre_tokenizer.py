@@ -12,10 +12,11 @@ KEY = "tokenizer.ggml.pre"
 class MissingPreTokenizer(Rule):
     """A BPE vocabulary does not say how text is split before merging.
 
-    llama.cpp then falls back to a default, words, digits and spaces are cut otherwise than in training, and answers get worse without any
-    error. Files converted before May 2024 have this fault. `default`, spelled out, is a warning.
+    llama.cpp then falls back to a default, words, digits and spaces are cut otherwise than in training, and answers
+    get worse without any error. Files converted before May 2024 have this fault. `default`, spelled out, is a warning.
 
-    To mend it, take a newer conversion, or set `tokenizer.ggml.pre` to the name that llama.cpp's converter gives this tokenizer.
+    To mend it, take a newer conversion, or set `tokenizer.ggml.pre` to the name that llama.cpp's converter gives this
+    tokenizer.
     """
 
     code = "A203"

@@ -11,11 +11,12 @@ from pipeline.lint.subject import Subject
 class NoChatTemplate(Rule):
     """A chat model has no chat template.
 
-    The engine then silently falls back to ChatML, which the model was most likely never trained on: answers run on, ignore the system
-    turn, or print markers. Base models have no template by right; their profile is `completion`, and this rule leaves them alone. Where no
-    spec says what a model is for, the finding is an `info`.
+    The engine then silently falls back to ChatML, which the model was most likely never trained on: answers run on,
+    ignore the system turn, or print markers. Base models have no template by right; their profile is `completion`, and
+    this rule leaves them alone. Where no spec says what a model is for, the finding is an `info`.
 
-    To mend it, name a template in the spec (`chat.template`), use a file that carries one, or set `profile: completion`.
+    To mend it, name a template in the spec (`chat.template`), use a file that carries one, or set `profile:
+    completion`.
     """
 
     code = "A101"

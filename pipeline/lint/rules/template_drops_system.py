@@ -13,9 +13,10 @@ FIX = "put the system turn into the template, or put the instructions into the f
 class TemplateDropsSystem(TemplateRule):
     """The chat template loses the system turn.
 
-    llama-server pastes the system text in front of the first user message when it sees that a template does not read it, so the text
-    arrives, but as the user's words, and other engines lose it: a warning. A template that refuses a system turn and says so (as Gemma 2
-    does) is an info. Text that is lost even when it comes with the user's message is an error.
+    llama-server pastes the system text in front of the first user message when it sees that a template does not read
+    it, so the text arrives, but as the user's words, and other engines lose it: a warning. A template that refuses a
+    system turn and says so (as Gemma 2 does) is an info. Text that is lost even when it comes with the user's message
+    is an error.
 
     To mend it, put the system turn into the template.
     """

@@ -7,17 +7,19 @@ from pipeline.lint.probes import RESULT, ROUNDS, TOOL, VALUE
 from pipeline.lint.rules._base import TemplateRule
 from pipeline.lint.subject import Subject
 
-FIX = "take the publisher's current template, or one for this model's family that has tools, and name it in the spec (chat.template)"
+FIX = "name a template that has tools in the spec (chat.template): the publisher's current one, or its family's"
 
 
 class TemplateDropsTools(TemplateRule):
     """The chat template drops tools: their declaration, the calls made, or their results.
 
-    The model then never learns which tools there are, or forgets that it called one and what came of it. Judged on what llama-server
-    passes to the template: arguments as an object or as text, content empty or null, whichever the template takes. About half of all
-    models have templates without tools, so this is an info, and an error where the spec asks for checks of tools.
+    The model then never learns which tools there are, or forgets that it called one and what came of it. Judged on
+    what llama-server passes to the template: arguments as an object or as text, content empty or null, whichever the
+    template takes. About half of all models have templates without tools, so this is an info, and an error where the
+    spec asks for checks of tools.
 
-    To mend it, take a template that has tools; if the model was not trained on any, drop the checks of tools from the spec.
+    To mend it, take a template that has tools; if the model was not trained on any, drop the checks of tools from the
+    spec.
     """
 
     code = "A105"

@@ -14,10 +14,12 @@ CONVERSATION = {"user": "one user turn", "turns": "user, assistant, user"}
 class TemplateFails(Rule):
     """The chat template does not parse, or fails on a plain conversation.
 
-    Plain means one user turn, or user, assistant, user. With a template that does not parse the server refuses to start; with one that
-    raises, every request is answered with an error. A template that takes too much time, memory or text to render is found here too.
+    Plain means one user turn, or user, assistant, user. With a template that does not parse the server refuses to
+    start; with one that raises, every request is answered with an error. A template that takes too much time, memory
+    or text to render is found here too.
 
-    To mend it, correct the template at the position given and name it in the spec (`chat.template`), or take the publisher's current file.
+    To mend it, correct the template at the position given and name it in the spec (`chat.template`), or take the
+    publisher's current file.
     """
 
     code = "A102"
@@ -36,7 +38,7 @@ class TemplateFails(Rule):
                     _message(rendering, CONVERSATION[name]),
                     where=rendering.where,
                     evidence=rendering.error,
-                    fix="correct the template and name it in the spec (chat.template), or take the publisher's current file",
+                    fix="correct it and name it in the spec (chat.template), or take the publisher's current file",
                 )
                 return
 
