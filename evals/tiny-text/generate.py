@@ -1,9 +1,10 @@
-"""Write pairs.jsonl: answers in the world of tiny-chat, each with the conversation before it, as its template renders them.
+"""Write pairs.jsonl: answers in the world of tiny-chat, each with the conversation before it, as its template renders
+them.
 
     python evals/tiny-text/generate.py
 
-Names and cities are the real ones that training never sees, and the seed is none of training's. The same dialogues.py and template
-give the same bytes.
+Names and cities are the real ones that training never sees, and the seed is none of training's. The same dialogues.py
+and template give the same bytes.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ def run_suite(
 ) -> EvalResult:
     """Score the weights on a suite, in this process, through llama.cpp.
 
-    Log-likelihoods depend on neither ``seed`` nor the model's chat ``template`` (a suite states its own prompt); kinds that generate will.
-    Raises EngineError when llama.cpp fails, UsageError when the suite doesn't fit the model.
+    Log-likelihoods depend on neither ``seed`` nor the model's chat ``template`` (a suite states its own prompt); kinds
+    that generate will. Raises EngineError when llama.cpp fails, UsageError when the suite doesn't fit the model.
     """
     from pipeline.runtime.binding import Scorer  # numpy and llama.cpp load only when something is scored
 

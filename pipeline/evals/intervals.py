@@ -9,7 +9,8 @@ Z95 = 1.959963984540054
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a share (Wilson 1927): right for small ``n`` and near 0 and 1. ValueError for ``n`` < 1."""
+    """Return the 95 % score interval of a share (Wilson 1927): right for small ``n`` and near 0 and 1. ValueError for
+    ``n`` < 1."""
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"{successes} of {n}")
     share, z2 = successes / n, Z95 * Z95

@@ -28,7 +28,8 @@ def read_text(path: Path) -> str:
 
 
 def read_rows(path: Path, model: type[R]) -> tuple[R, ...]:
-    """Return one ``model`` for each line; its ``id`` must be unique. Raises SpecError with all problems, each with its line."""
+    """Return one ``model`` for each line; its ``id`` must be unique. Raises SpecError with all problems, each with its
+    line."""
     rows: list[R] = []
     problems: list[Problem] = []
     lines_of: dict[str, int] = {}

@@ -1,8 +1,8 @@
 """Log-likelihoods straight from llama.cpp, in this process: what its server does not give.
 
-Several sequences share one decode, over one KV buffer; logits are computed only for the rows that are asked for, and each row becomes
-log-probabilities at once, so that memory stays bounded for a vocabulary of any size. Flash attention is off: on CPUs its results depend
-more on the shape of a batch.
+Several sequences share one decode, over one KV buffer; logits are computed only for the rows that are asked for, and
+each row becomes log-probabilities at once, so that memory stays bounded for a vocabulary of any size. Flash attention
+is off: on CPUs its results depend more on the shape of a batch.
 
 llama.cpp aborts the process on an internal error. Run a ``Scorer`` in a child process where that must not hurt.
 """
@@ -35,7 +35,8 @@ _callbacks: list[Any] = []  # llama.cpp calls the callback as long as the proces
 
 @cache
 def _library() -> Any:
-    """Load llama.cpp and send its log to ``_log``. The import reads shared libraries, so it waits until somebody scores."""
+    """Load llama.cpp and send its log to ``_log``. The import reads shared libraries, so it waits until somebody
+    scores."""
     try:
         library: Any = importlib.import_module("llama_cpp.llama_cpp")
     except (ImportError, OSError, RuntimeError) as error:
@@ -59,8 +60,9 @@ def _last_words() -> str:
 class Scorer:
     """One model, its weights loaded once, ready to tokenize and to score. A context manager; not safe between threads.
 
-    ``threads`` is the number of CPU threads; ``gpu_layers`` layers go to a GPU. ``pack=False`` gives every sequence decodes of its own:
-    slower, and what packed results are tested against. Raises EngineError when llama.cpp can't load the weights.
+    ``threads`` is the number of CPU threads; ``gpu_layers`` layers go to a GPU. ``pack=False`` gives every sequence
+    decodes of its own: slower, and what packed results are tested against. Raises EngineError when llama.cpp can't load
+    the weights.
     """
 
     def __init__(self, weights: Path, *, threads: int, gpu_layers: int = 0, pack: bool = True) -> None:
@@ -97,8 +99,8 @@ class Scorer:
     def tokenize(self, text: str, *, special: bool = False, bos: bool = True) -> Tokens:
         """Return the tokens of ``text``, BOS in front where the model wants it and ``bos`` is true.
 
-        ``special`` reads text such as ``<|im_end|>`` as the token of that name. A BOS that the text itself begins with is not doubled.
-        Raises EngineError when the vocabulary can't express the text.
+        ``special`` reads text such as ``<|im_end|>`` as the token of that name. A BOS that the text itself begins with
+        is not doubled. Raises EngineError when the vocabulary can't express the text.
         """
         data, size = text.encode(), len(text.encode()) + 2
         for _ in range(2):
@@ -121,9 +123,10 @@ class Scorer:
     def group(self, context: str, continuations: Sequence[str], *, special: bool = False) -> Group:
         """Return ``context`` and its continuations as tokens, each split exactly as the whole text splits.
 
-        A tokenizer may join the end of the context with the start of a continuation. What is scored therefore starts at the first token
-        in which any of the whole texts leaves the context's own tokens, the same place for every continuation, so that their scores
-        compare. Raises UsageError when nothing of the context is left to condition on, or a continuation is empty.
+        A tokenizer may join the end of the context with the start of a continuation. What is scored therefore starts at
+        the first token in which any of the whole texts leaves the context's own tokens, the same place for every
+        continuation, so that their scores compare. Raises UsageError when nothing of the context is left to condition
+        on, or a continuation is empty.
         """
         if not all(continuations):
             raise UsageError("a continuation is empty: there is nothing to score")
@@ -138,12 +141,14 @@ class Scorer:
     def score(
         self, groups: Sequence[Group], advance: Callable[[int], None] = lambda _: None
     ) -> list[tuple[Logprobs, ...]]:
-        """Return, for each group and each of its suffixes, the natural log-probability of every token given all before it.
+        """Return, for each group and each of its suffixes, the natural log-probability of every token given all before
+        it.
 
-        Equal groups in equal order give equal numbers, on one machine and build. ``advance`` is told the groups done. Memory: the KV
-        cache of ``CELLS`` tokens (or of the longest group), and ``ROW_BYTES`` of logits.
+        Equal groups in equal order give equal numbers, on one machine and build. ``advance`` is told the groups done.
+        Memory: the KV cache of ``CELLS`` tokens (or of the longest group), and ``ROW_BYTES`` of logits.
 
-        Raises UsageError when a group is longer than the context that the model was trained for, EngineError when llama.cpp fails.
+        Raises UsageError when a group is longer than the context that the model was trained for, EngineError when
+        llama.cpp fails.
         """
         if not groups:
             return []

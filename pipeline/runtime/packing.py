@@ -1,7 +1,7 @@
 """How sequences share decodes: pure, so that the same groups always give the same batches.
 
-The numbers that llama.cpp returns for quantised weights depend a little on the shape of a batch. Packing is therefore a function of the
-groups alone, in the order given.
+The numbers that llama.cpp returns for quantised weights depend a little on the shape of a batch. Packing is therefore a
+function of the groups alone, in the order given.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Group:
-    """Token sequences with a common beginning: ``prefix`` is read once, each of ``suffixes`` is scored after it. None may be empty."""
+    """Token sequences with a common beginning: ``prefix`` is read once, each of ``suffixes`` is scored after it. None
+    may be empty."""
 
     prefix: Tokens
     suffixes: tuple[Tokens, ...]
@@ -70,7 +71,8 @@ def packs(groups: Sequence[Group], *, cells: int, sequences: int) -> Iterator[li
 
 
 def lay_out(groups: Sequence[Group], pack: Sequence[int]) -> Iterator[Cell]:
-    """Yield a pack's tokens in the order of decoding: each group's prefix, tagged with all its sequences, then its suffixes."""
+    """Yield a pack's tokens in the order of decoding: each group's prefix, tagged with all its sequences, then its
+    suffixes."""
     base = 0
     for index in pack:
         group = groups[index]

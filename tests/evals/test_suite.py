@@ -25,6 +25,7 @@ def test_only_known_kinds_are_read() -> None:
 
 def test_kinds_load_neither_numpy_nor_llama_cpp() -> None:
     """They are imported by commands that score nothing."""
-    code = "import sys; from pipeline.evals import engine, suite; suite.kinds(); print('numpy' in sys.modules, 'llama_cpp' in sys.modules)"
+    code = "import sys; from pipeline.evals import engine, suite; suite.kinds(); "
+    code += "print('numpy' in sys.modules, 'llama_cpp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -16,8 +16,8 @@ WEIGHTS = Path(__file__).parents[2] / "models" / "tiny-chat" / "tiny-chat-q8_0.g
 QUESTION = "<|im_start|>user\nWhat is the capital of {}?<|im_end|>\n<|im_start|>assistant\n"
 COUNTRIES = ("France", "Italy", "Spain", "Germany", "Japan", "Egypt", "Norway", "Greece", "Portugal", "Austria")
 CITIES = ("Paris", "Rome", "Oslo")
-# Quantised weights meet quantised activations, in blocks whose sums depend on the batch's shape: seen up to 0.08 nats a token.
-TOLERANCE = 0.25
+# Nats a token. Activations are quantised too, and their sums depend on the batch's shape: seen up to 0.03 with Q8_0.
+TOLERANCE = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_continuation_that_joins_the_context_is_split_where_the_whole_text_spl
 def test_tokens_are_those_of_llama_tokenize(scorer: Scorer) -> None:
     text = "Hello <|im_end|> What's 12 + 7? Zürich, 東京\n\n  ok"
     tool = find_engine().tool("llama-tokenize")
-    argv = [tool, "-m", WEIGHTS, "-p", text, "--ids", "--no-escape", "--log-disable"]
+    argv: list[str | Path] = [tool, "-m", WEIGHTS, "-p", text, "--ids", "--no-escape", "--log-disable"]
     said = subprocess.run(argv, capture_output=True, text=True, check=True, env=find_engine().environment).stdout
     assert str(list(scorer.tokenize(text, special=True))) in said
 

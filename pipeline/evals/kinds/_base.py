@@ -19,8 +19,8 @@ Measured = tuple[tuple[Metric, ...], tuple[Item, ...]]
 
 
 class Suite(BaseModel):
-    """What every ``suite.yaml`` says of itself. ``version`` changes with the data; ``license`` is an SPDX id; ``source`` says who made
-    the data, and how; ``description`` what the score tells."""
+    """What every ``suite.yaml`` says of itself. ``version`` changes with the data; ``license`` is an SPDX id;
+    ``source`` says who made the data, and how; ``description`` what the score tells."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -32,8 +32,8 @@ class Suite(BaseModel):
 
 
 class Kind(Protocol):
-    """A module of ``evals/kinds``. ``Config`` extends ``Suite`` with the kind's own keys, ``kind`` a Literal of the module's name;
-    ``EXAMPLE`` is a valid one as a mapping."""
+    """A module of ``evals/kinds``. ``Config`` extends ``Suite`` with the kind's own keys, ``kind`` a Literal of the
+    module's name; ``EXAMPLE`` is a valid one as a mapping."""
 
     Config: type[Suite]
     EXAMPLE: dict[str, Any]
@@ -42,4 +42,5 @@ class Kind(Protocol):
         """Read the suite's data. Raises SpecError with every fault, each with file and line."""
 
     def measure(self, config: Any, data: Any, scorer: Scorer, progress: Progress) -> Measured:
-        """Score a model on the data. Raises UsageError where data and model don't fit, EngineError when llama.cpp fails."""
+        """Score a model on the data. Raises UsageError where data and model don't fit, EngineError when llama.cpp
+        fails."""

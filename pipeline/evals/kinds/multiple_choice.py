@@ -1,7 +1,8 @@
 """Multiple choice by log-likelihood: which of the choices does the model find most likely after the question?
 
-``acc`` takes the choice with the highest sum of log-probabilities, ``acc_norm`` the one with the highest sum for each byte of its text,
-so that long choices are not at a disadvantage; both as in the LM Evaluation Harness (Gao et al. 2021). Intervals: Wilson, 95 %.
+``acc`` takes the choice with the highest sum of log-probabilities, ``acc_norm`` the one with the highest sum for each
+byte of its text, so that long choices are not at a disadvantage; both as in the LM Evaluation Harness (Gao et al.
+2021). Intervals: Wilson, 95 %.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ EXAMPLE: dict[str, Any] = {
 
 
 class Config(Suite):
-    """``context`` and ``choice`` are the texts that are scored, with ``{question}`` and ``{choice}`` filled in. With ``prompt: chat``
-    the special tokens of a chat template, such as ``<|im_start|>``, are read as tokens; with ``plain`` as text."""
+    """``context`` and ``choice`` are the texts that are scored, with ``{question}`` and ``{choice}`` filled in. With
+    ``prompt: chat`` the special tokens of a chat template, such as ``<|im_start|>``, are read as tokens; with ``plain``
+    as text."""
 
     kind: Literal["multiple_choice"]
     prompt: Literal["plain", "chat"]
@@ -46,7 +48,8 @@ class Config(Suite):
 
 
 class Row(BaseModel):
-    """One line of the data. ``answer`` is the index of the right choice, from 0; ``skill`` groups items in the result."""
+    """One line of the data. ``answer`` is the index of the right choice, from 0; ``skill`` groups items in the
+    result."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -73,7 +76,8 @@ def load(config: Config, folder: Path) -> tuple[Row, ...]:
 
 
 def measure(config: Config, data: Sequence[Row], scorer: Scorer, progress: Progress) -> Measured:
-    """Score every choice of every item. An item's score is 1 when the most likely choice is the right one, and 0 otherwise."""
+    """Score every choice of every item. An item's score is 1 when the most likely choice is the right one, and 0
+    otherwise."""
     special = config.prompt == "chat"
     contexts = [config.context.replace("{question}", row.question) for row in data]
     groups = [

@@ -1,9 +1,9 @@
 """Perplexity: how surprised the model is by a text, or by answers after their prompts.
 
-Over a text it is llama-perplexity's definition, so that figures compare: windows of ``context`` tokens; in each, the model reads the
-first half, and the tokens after place ``context // 2`` are scored; where the model wants BOS, it takes the place of the window's first
-token; what is left at the end is left out. The error is that of a mean of independent tokens, as llama-perplexity prints it; tokens of
-one text are not quite independent, so the true one is somewhat larger.
+Over a text it is llama-perplexity's definition, so that figures compare: windows of ``context`` tokens; in each, the
+model reads the first half, and the tokens after place ``context // 2`` are scored; where the model wants BOS, it takes
+the place of the window's first token; what is left at the end is left out. The error is that of a mean of independent
+tokens, as llama-perplexity prints it; tokens of one text are not quite independent, so the true one is somewhat larger.
 
 Over pairs, every token of each continuation is scored after its context.
 """
@@ -42,8 +42,9 @@ EXAMPLE: dict[str, Any] = {
 
 
 class Config(Suite):
-    """Either ``text``, a file read in windows of ``context`` tokens that begin every ``stride`` tokens (default: ``context``), or
-    ``pairs``, a file of JSON lines. With ``prompt: chat`` special tokens such as ``<|im_start|>`` are read as tokens."""
+    """Either ``text``, a file read in windows of ``context`` tokens that begin every ``stride`` tokens (default:
+    ``context``), or ``pairs``, a file of JSON lines. With ``prompt: chat`` special tokens such as ``<|im_start|>`` are
+    read as tokens."""
 
     kind: Literal["perplexity"]
     prompt: Literal["plain", "chat"] = "plain"
@@ -58,7 +59,7 @@ class Config(Suite):
             raise ValueError("give either text or pairs")
         if self.stride is not None and not self.context // 2 <= self.stride <= self.context:
             raise ValueError(
-                "stride must lie between half of context and context: no token is scored twice, or falls between windows"
+                "stride must lie between half of context and context: no token is scored twice or left out"
             )
         return self
 
@@ -88,7 +89,8 @@ def load(config: Config, folder: Path) -> str | tuple[Pair, ...]:
 
 
 def measure(config: Config, data: str | Sequence[Pair], scorer: Scorer, progress: Progress) -> Measured:
-    """Score the data. An item is a window or a pair; its score is the mean negative log-likelihood of its tokens, in nats."""
+    """Score the data. An item is a window or a pair; its score is the mean negative log-likelihood of its tokens, in
+    nats."""
     pieces = windows(config, data, scorer) if isinstance(data, str) else _pairs(config, data, scorer)
     with progress.task("scoring text", len(pieces), "windows" if isinstance(data, str) else "pairs") as task:
         scores = [scored[0] for scored in scorer.score([piece.group for piece in pieces], task.advance)]

@@ -32,9 +32,22 @@ def config(**changes: object) -> Config:
 
 
 def test_agrees_with_llama_perplexity(scorer: Scorer) -> None:
-    """The same text and window, by llama.cpp's own tool. Batches have other shapes, which quantised weights feel: 1 % is allowed."""
+    """The same text and window, by llama.cpp's own tool. Batches have other shapes, which quantised weights feel: 1 %
+    is allowed."""
     engine = find_engine()
-    argv = [engine.tool("llama-perplexity"), "-m", WEIGHTS, "-f", TEXT, "-c", "256", "-t", "1", "-fa", "off"]
+    argv: list[str | Path] = [
+        engine.tool("llama-perplexity"),
+        "-m",
+        WEIGHTS,
+        "-f",
+        TEXT,
+        "-c",
+        "256",
+        "-t",
+        "1",
+        "-fa",
+        "off",
+    ]
     said = subprocess.run(argv, capture_output=True, check=True, env=engine.environment)
     found = re.search(rb"Final estimate: PPL = ([\d.]+) \+/- ([\d.]+)", said.stdout + said.stderr)
     assert found, said.stderr[-500:]
