@@ -17,7 +17,7 @@ LARGEST = 8 << 20
 # llama-server closes a connection after a stream; a client that keeps it would take the next request's failure for a crash.
 HEADERS = {"Connection": "close"}
 HEALTH_SECONDS = 5.0
-_TEMPLATE = ("jinja", "template", "conversation roles")
+_TEMPLATE = ("jinja", "template")
 
 
 class _TooMuch(Exception):

@@ -9,6 +9,8 @@ from typing import Any
 from pipeline.checks.answer import Answer, Call, Trouble, generated, id_problems
 
 DONE = "[DONE]"
+# An event repeats the id, the model and the clock a hundred times over; the rest is the evidence.
+KEPT = ("choices", "usage", "error")
 
 
 def events(lines: Iterable[str]) -> Iterator[str]:
@@ -53,9 +55,10 @@ class _Reader:
         except (ValueError, RecursionError):
             self.chunks.append(data[:2000])
             return self.note("an event is not JSON")
-        self.chunks.append(chunk)
         if not isinstance(chunk, dict):
+            self.chunks.append(chunk)
             return self.note("an event is no object")
+        self.chunks.append({key: value for key, value in chunk.items() if key in KEPT})
         if "error" in chunk:
             error = chunk["error"]
             self.error = str(error.get("message", error) if isinstance(error, dict) else error)

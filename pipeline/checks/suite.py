@@ -44,6 +44,7 @@ def _expectations(value: Any) -> dict[str, Any]:
     return checked
 
 
+CHOICES = ("none", "auto", "required")
 _STRICT = ConfigDict(strict=True)
 Expect = Annotated[dict[str, Any], PlainValidator(_expectations)]
 
@@ -53,12 +54,6 @@ class Tool(Part):
 
     description: str
     parameters: dict[str, Any]
-
-
-class Named(Part):
-    """``tool_choice`` by name."""
-
-    name: str
 
 
 class Turn(Part):
@@ -77,17 +72,18 @@ class Turn(Part):
 
 
 class Case(Part):
-    """A conversation of one or more turns. ``about`` says what it shows."""
+    """A conversation of one or more turns. ``about`` says what it shows; ``tool_choice`` is ``none``, ``auto``, ``required``, or the name
+    of a tool on offer, which goes out in the API's object form."""
 
     id: Id
     about: str
     group: Id | None = None
     system: str | None = None
     tools: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    tool_choice: Literal["none", "auto", "required"] | Named | None = None
+    tool_choice: str | None = None
     parallel: bool | None = None
     max_tokens: int | None = Field(default=None, gt=0)
-    turns: Annotated[tuple[Turn, ...], Field(strict=False, min_length=1)]
+    turns: Annotated[tuple[Turn, ...], Field(strict=False)]
 
 
 class Document(SuiteHead):
@@ -101,20 +97,22 @@ class Document(SuiteHead):
     max_tokens: int = Field(default=256, gt=0)
     tools: dict[str, Tool] = Field(default_factory=dict)
     expect: Expect = Field(default_factory=dict)
-    cases: Annotated[tuple[Case, ...], Field(strict=False, min_length=1)]
+    cases: Annotated[tuple[Case, ...], Field(strict=False)]
 
     @model_validator(mode="after")
     def _consistent(self) -> Document:
-        faults, seen = [], set()
+        faults, seen = [] if self.cases else ["there are no cases"], set()
         for case in self.cases:
             if case.id in seen:
                 faults.append(f"case {case.id} is there twice")
             seen.add(case.id)
             faults += [f"case {case.id}: no tool {name!r} under tools" for name in case.tools if name not in self.tools]
-            if case.turns[0].user is None:
+            if not case.turns or case.turns[0].user is None:
                 faults.append(f"case {case.id}: the first turn must say something")
-            if isinstance(case.tool_choice, Named) and case.tool_choice.name not in case.tools:
-                faults.append(f"case {case.id}: tool_choice names {case.tool_choice.name!r}, which is not on offer")
+            if case.tool_choice is not None and case.tool_choice not in (*CHOICES, *case.tools):
+                faults.append(
+                    f"case {case.id}: tool_choice is {case.tool_choice!r}, neither one of {', '.join(CHOICES)} nor a tool on offer"
+                )
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -146,8 +144,8 @@ class CheckSuite:
                 {"type": "function", "function": {"name": name, **document.tools[name].model_dump()}}
                 for name in case.tools
             ]
-        if isinstance(case.tool_choice, Named):
-            body["tool_choice"] = {"type": "function", "function": {"name": case.tool_choice.name}}
+        if case.tool_choice in case.tools:
+            body["tool_choice"] = {"type": "function", "function": {"name": case.tool_choice}}
         elif case.tool_choice:
             body["tool_choice"] = case.tool_choice
         if case.parallel is not None:

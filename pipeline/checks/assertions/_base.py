@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from pipeline.checks.answer import Answer
 from pipeline.checks.diagnose import Fault
 from pipeline.core.kinds import discover
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,13 @@ class Kind(Protocol):
 def assertions() -> dict[str, Kind]:
     """Return all assertions by name."""
     return cast(dict[str, Kind], discover("pipeline.checks.assertions"))
+
+
+def some(items: tuple[T, ...]) -> tuple[T, ...]:
+    """Return ``items``; an empty list would be an assertion that can't fail. Raises ValueError."""
+    if not items:
+        raise ValueError("name at least one")
+    return items
 
 
 def wants_stream(name: str) -> bool:

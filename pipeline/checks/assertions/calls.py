@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from pipeline.checks.assertions._base import Seen
+from pipeline.checks.assertions._base import Seen, some
 from pipeline.checks.diagnose import Fault, missing_call, wrong_call
 from pipeline.spec.model import Part
 
@@ -18,7 +18,7 @@ class Wanted(Part):
     arguments: dict[str, Any] | None = None
 
 
-Argument = Annotated[tuple[Wanted, ...], Field(strict=False, min_length=1)]
+Argument = Annotated[tuple[Wanted, ...], Field(strict=False), AfterValidator(some)]
 EXAMPLE = [{"name": "get_weather", "arguments": {"city": "Bergen"}}]
 
 

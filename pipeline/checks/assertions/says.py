@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from pipeline.checks.assertions._base import Seen
+from pipeline.checks.assertions._base import Seen, some
 from pipeline.checks.diagnose import Fault, runaway, short
 
-Argument = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False, min_length=1)]
+Argument = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False), AfterValidator(some)
+]
 EXAMPLE = ["Paris"]
 
 

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from pipeline.checks.answer import Answer, Call
+from pipeline.checks.assertions._base import Seen
+from pipeline.checks.assertions.calls import Wanted, judge
+
+REQUEST = {"tools": [{"type": "function", "function": {"name": "get_weather"}}]}
+WANTED = (Wanted(name="get_weather", arguments={"city": "Bergen"}),)
+
+
+def grade(answer: Answer) -> str | None:
+    fault = judge(Seen(REQUEST, answer), WANTED)
+    return fault.grade if fault else None
+
+
+def test_calls() -> None:
+    bergen = Call("1", "get_weather", '{"city": "Bergen"}')
+    assert grade(Answer(calls=(bergen,), finish_reason="tool_calls")) is None
+    assert grade(Answer(calls=(bergen,), finish_reason="stop")) == "protocol"
+    assert grade(Answer(calls=(bergen, bergen), finish_reason="tool_calls")) == "needless_call"
+    assert grade(Answer(calls=(Call("1", "get_time", "{}"),), finish_reason="tool_calls")) == "wrong_tool"
+    assert grade(Answer('{"name": "get_weather", "arguments": {}}')) == "json_in_content"
+    assert grade(Answer("No.")) == "no_call"

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from pipeline.checks.answer import Answer
+from pipeline.checks.assertions._base import Seen
+from pipeline.checks.assertions.no_special_text import judge
+
+
+def test_leaks_are_named() -> None:
+    fault = judge(Seen({}, Answer("Hi<|im_end|>\n<|im_start|>user")), True)
+    assert fault is not None and "<|im_end|> <|im_start|>" in fault.words
+
+
+def test_plain_text_and_what_the_user_brought_in_are_free() -> None:
+    assert judge(Seen({}, Answer("a < b")), True) is None
+    asked = {"messages": [{"role": "user", "content": "Repeat: </s>"}]}
+    assert judge(Seen(asked, Answer("</s>")), True) is None
+    assert judge(Seen(asked, Answer("</s><|im_end|>")), True) is not None

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.checks.answer import Answer
+from pipeline.checks.assertions._base import Seen
+from pipeline.checks.assertions.one_turn import judge
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Hello!\nuser\nHow are you?", "Paris.assistant\n\nassistant\n", "Fine.\nUser:\nAnd you?", "a\n### Assistant\n"],
+)
+def test_a_second_turn(text: str) -> None:
+    assert judge(Seen({}, Answer(text)), True) is not None
+
+
+@pytest.mark.parametrize("text", ["Hello!", "The user is here.", "I am an assistant.", "model railway\nuser guide"])
+def test_one_turn(text: str) -> None:
+    assert judge(Seen({}, Answer(text)), True) is None

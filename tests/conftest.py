@@ -1,0 +1,62 @@
+"""What tests share: the embedded model, the engine, and real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipeline.core.digest import Digest
+from pipeline.core.proc import spawn
+from pipeline.lock.argv import compile_argv
+from pipeline.runtime.build import EngineBuild, find_engine
+from pipeline.runtime.params import HARDENED
+from pipeline.runtime.server import wait_ready
+from pipeline.spec.model import Engine, Spec
+
+ROOT = Path(__file__).parent.parent
+Serve = Callable[..., httpx.Client]
+
+
+@pytest.fixture(scope="session")
+def tiny_chat() -> Path:
+    """The embedded model, Q8_0."""
+    return ROOT / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
+
+
+@pytest.fixture(scope="session")
+def engine_build() -> EngineBuild:
+    """The llama.cpp that came with the Python bindings."""
+    return find_engine()
+
+
+@pytest.fixture(scope="module")
+def serve(engine_build: EngineBuild, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Start servers: ``serve(weights, template=path)`` returns a client of a ready llama-server; they end with the test module."""
+    with ExitStack() as stack:
+
+        def start(weights: Path, *, template: Path | None = None, context: int = 1024) -> httpx.Client:
+            folder = tmp_path_factory.mktemp("server")
+            spec = Spec(name="model", source=f"file:{weights}", engine=Engine(context=context))
+            argv = [
+                *(
+                    str(engine_build.server),
+                    "--model",
+                    str(weights),
+                    *compile_argv(spec, Digest.of_file(weights)),
+                    *HARDENED,
+                ),
+                *(("--chat-template-file", str(template)) if template else ()),
+                *("--threads", "1", "--threads-batch", "1", "--host", str(folder / "llama.sock")),
+            ]
+            process = spawn(argv, env=engine_build.environment, log=folder / "log")
+            stack.callback(process.stop, 1.0)
+            transport = httpx.HTTPTransport(uds=str(folder / "llama.sock"))
+            client = stack.enter_context(httpx.Client(transport=transport, base_url="http://localhost"))
+            wait_ready(process, client, 60.0)
+            return client
+
+        yield start
