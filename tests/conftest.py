@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +13,7 @@ import httpx
 import pytest
 
 from pipeline.core.digest import Digest
-from pipeline.core.proc import spawn
+from pipeline.core.proc import Process, spawn
 from pipeline.lock.argv import compile_argv
 from pipeline.runtime.build import EngineBuild, find_engine
 from pipeline.runtime.params import HARDENED
@@ -34,12 +37,12 @@ def engine_build() -> EngineBuild:
 
 
 @pytest.fixture(scope="module")
-def serve(engine_build: EngineBuild, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+def serve(engine_build: EngineBuild) -> Iterator[Serve]:
     """Start servers: ``serve(weights, template=path)`` returns a client of a ready llama-server; they end with the test module."""
     with ExitStack() as stack:
 
         def start(weights: Path, *, template: Path | None = None, context: int = 1024) -> httpx.Client:
-            folder = tmp_path_factory.mktemp("server")
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assay-")))
             spec = Spec(name="model", source=f"file:{weights}", engine=Engine(context=context))
             argv = [
                 *(
@@ -54,9 +57,19 @@ def serve(engine_build: EngineBuild, tmp_path_factory: pytest.TempPathFactory) -
             ]
             process = spawn(argv, env=engine_build.environment, log=folder / "log")
             stack.callback(process.stop, 1.0)
+            wait_listening(folder / "llama.sock", process)
             transport = httpx.HTTPTransport(uds=str(folder / "llama.sock"))
             client = stack.enter_context(httpx.Client(transport=transport, base_url="http://localhost"))
             wait_ready(process, client, 60.0)
             return client
 
         yield start
+
+
+def wait_listening(path: Path, process: Process) -> None:
+    """Wait until a unix socket takes connections, or its server has ended: httpcore does not close a socket that can't connect."""
+    while process.poll() is None:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(path)) == 0:
+                return
+        time.sleep(0.02)

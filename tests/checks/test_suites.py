@@ -65,14 +65,17 @@ def test_llama_server_finds_the_tool_format_of_the_template(tiny: httpx.Client) 
     }
 
 
-def test_a_template_without_tools_is_found_out(serve: Serve, tiny_chat: Path, tmp_path: Path) -> None:
+def test_a_template_without_tools_is_found_out(
+    serve: Serve, tiny_chat: Path, tmp_path: Path, outcomes: tuple[Outcome, ...]
+) -> None:
     template = tmp_path / "plain.jinja"
     template.write_text(
         "{%- for message in messages -%}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{%- endfor -%}"
         "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}"
     )
     client = serve(tiny_chat, template=template)
-    assert {outcome.verdict for outcome in run("stop-tokens", client)} == {Verdict.PASS}
+    as_before = [outcome.verdict for outcome in outcomes if outcome.group == "stop_tokens"]
+    assert [outcome.verdict for outcome in run("stop-tokens", client)] == as_before
     tools = [outcome for outcome in run("tool-calling", client) if outcome.group == "tool_calling"]
     assert Verdict.PASS not in {outcome.verdict for outcome in tools}
     assert all("never saw the tools" in outcome.diagnosis for outcome in tools)
