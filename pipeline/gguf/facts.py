@@ -15,9 +15,10 @@ from pipeline.gguf.values import LENGTH, Array
 
 TEMPLATE_KEY = "tokenizer.chat_template"
 BOS_BY_PRE = frozenset(
-    ("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano")
-    + ("tekken", "chameleon", "gemma4")
+    {"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"}
+    | {"tekken", "chameleon", "gemma4"}
 )
+"""Pre-tokenizers with which llama.cpp adds BOS unless told otherwise (``llama-vocab.cpp``)."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Facts:
 
     @property
     def adds_bos(self) -> bool:
-        """Whether the engine puts BOS before a prompt: as the file says, else llama.cpp's default for this tokenizer."""
+        """Whether the engine puts BOS before a prompt: as the file says, else llama.cpp's default here."""
         if self.tokenizer_pre == "gemma4" or self.tokenizer_model == "gemma4":
             return True
         if self.add_bos is not None:
@@ -123,7 +124,7 @@ def facts_of(header: Header) -> Facts:
 
 
 def _kv_digest(header: Header) -> Digest:
-    """Hash all metadata but the chat template: keys sorted, each key and value as stored, the key's length before it."""
+    """Hash all metadata but the chat template: keys sorted; each key and value as stored, its length before it."""
     hasher = hashlib.sha256()
     for key in sorted(set(header.metadata) - {TEMPLATE_KEY}):
         name, value = key.encode(), header.raw(key)

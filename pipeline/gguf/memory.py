@@ -1,4 +1,4 @@
-"""How much memory a model takes: its weights, and the KV cache for a context, a number of slots and the cache's types."""
+"""How much memory a model takes: its weights, and the KV cache for a context, slots and cache types."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 
 CHILD = Path(__file__).with_name("render_child.py")
 MEMORY_BYTES = 512 << 20
-CPU_SECONDS = 5
+CPU_SECONDS = 3
 WALL_SECONDS = 30.0
 
 
@@ -46,7 +46,7 @@ class Job:
 
 
 def render_all(templates: Mapping[str, str], jobs: Sequence[Job], *, cpu: int = CPU_SECONDS) -> list[Rendering]:
-    """Render every job; one that can't be rendered has its reason. ``cpu`` bounds the CPU seconds of the whole batch."""
+    """Render every job; one that can't be rendered says why. ``cpu`` bounds the whole batch's CPU seconds."""
     request = {
         "templates": dict(templates),
         "jobs": [{"template": job.template, "context": dict(job.context)} for job in jobs],

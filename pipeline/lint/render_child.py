@@ -74,7 +74,7 @@ def to_json(
 ) -> str:
     """Print JSON as transformers does: not escaped for HTML, as jinja2's own filter would; generators as lists."""
     options = {"ensure_ascii": ensure_ascii, "indent": indent, "separators": separators, "sort_keys": sort_keys}
-    return json.dumps(value, default=_listed, **options)  # type: ignore[arg-type]
+    return json.dumps(value, default=_listed, **options)
 
 
 def _listed(value: Any) -> Any:
@@ -109,7 +109,7 @@ def failure(error: BaseException) -> dict[str, Any]:
 
 
 def limit(memory: int, cpu: int) -> None:
-    """Bound this process's memory (bytes) and CPU time (seconds); where the system can't, the parent's clock remains."""
+    """Bound our memory (bytes) and CPU time (seconds); where the system can't, the parent's clock remains."""
     for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, cpu), (resource.RLIMIT_CORE, 0)):
         with suppress(ValueError, OSError):
             resource.setrlimit(what, (most, most))

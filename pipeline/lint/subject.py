@@ -69,4 +69,5 @@ def subject_of(
     header = read_header(weights)
     facts = facts_of(header)
     declared = license_id or (spec.license.id if spec else None) or facts.license
-    return Subject(header, facts, spec, declared, template if template is not None else facts.chat_template)
+    used = template if template is not None else facts.chat_template
+    return Subject(header, facts, spec, declared, used if used and used.strip() else None)

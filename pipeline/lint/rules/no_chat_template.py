@@ -28,7 +28,7 @@ class NoChatTemplate(Rule):
         )
 
     def check(self, subject: Subject) -> Iterable[Finding]:
-        if subject.template and subject.template.strip():
+        if subject.template:
             return
         others = subject.facts.template_names
         yield self.finding(

@@ -1,0 +1,212 @@
+"""The defect zoo: files with one known defect each, derived from the embedded model, and what must catch each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gguf
+
+from pipeline.spec.model import Spec
+
+SOUND = Path(__file__).parents[1] / "models/tiny-chat/tiny-chat-q8_0.gguf"
+TEMPLATE = "tokenizer.chat_template"
+REMOVED = None
+_AUTO = ("GGUF.", "general.architecture")
+
+Make = Callable[[Path], None]
+
+
+def spec(**parts: Any) -> Spec:
+    """The spec that the sound model fits; ``parts`` replace its parts."""
+    sound = {
+        "name": "tiny-chat",
+        "source": "file:models/tiny-chat/tiny-chat-q8_0.gguf",
+        "license": {"allow": ["apache-2.0"]},
+        "engine": {"context": 1024},
+        "checks": ["stop-tokens", "tool-calling"],
+    }
+    return Spec.model_validate({**sound, **parts})
+
+
+def rewrite(target: Path, changes: Mapping[str, Any], source: Path = SOUND) -> None:
+    """Copy a GGUF file with some metadata changed; REMOVED takes a key out, a new key gets its type from its value."""
+    reader = gguf.GGUFReader(source)
+    values: dict[str, tuple[Any, gguf.GGUFValueType, gguf.GGUFValueType | None]] = {
+        key: (item.contents(), item.types[0], item.types[-1] if item.types[0] == gguf.GGUFValueType.ARRAY else None)
+        for key, item in reader.fields.items()
+    }
+    writer = gguf.GGUFWriter(target, values["general.architecture"][0])
+    for key, new in changes.items():
+        types = values[key][1:] if key in values else (gguf.GGUFValueType.get_type(new), None)
+        values[key] = (new, *types)
+    for key, (content, kind, item) in values.items():
+        if content is not REMOVED and not key.startswith(_AUTO):
+            writer.add_key_value(key, content, kind, item)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def value(key: str) -> Any:
+    """Return a key's value in the sound model."""
+    return gguf.GGUFReader(SOUND).fields[key].contents()
+
+
+def token(text: str) -> int:
+    """Return a token's id in the sound model."""
+    return list(value("tokenizer.ggml.tokens")).index(text)
+
+
+def changed(**changes: Any) -> Make:
+    """Make a file with metadata changed; ``__`` in a name stands for a dot, a function gets the sound value."""
+
+    def make(target: Path) -> None:
+        keys = {name.replace("__", "."): change for name, change in changes.items()}
+        rewrite(target, {key: change(value(key)) if callable(change) else change for key, change in keys.items()})
+
+    return make
+
+
+def template(edit: Callable[[str], str]) -> Make:
+    """Make a file with another chat template; an edit that changes nothing is a fault of the zoo."""
+
+    def make(target: Path) -> None:
+        old = value(TEMPLATE)
+        new = edit(old)
+        assert new != old
+        rewrite(target, {TEMPLATE: new})
+
+    return make
+
+
+def typed(text: str, kind: gguf.TokenType) -> Make:
+    """Make a file in which one token has another type."""
+
+    def make(target: Path) -> None:
+        types = list(value("tokenizer.ggml.token_type"))
+        types[token(text)] = kind
+        rewrite(target, {"tokenizer.ggml.token_type": types})
+
+    return make
+
+
+def renamed(old: str, new: str) -> Make:
+    """Make a file in which a token has another text, in the template too, and EOS and EOT don't name it."""
+
+    def make(target: Path) -> None:
+        tokens = [new if text == old else text for text in value("tokenizer.ggml.tokens")]
+        changes = {"tokenizer.ggml.tokens": tokens, TEMPLATE: value(TEMPLATE).replace(old, new)}
+        rewrite(target, {**changes, EOS: token("<|endoftext|>"), EOT: REMOVED})
+
+    return make
+
+
+def patched(offset: int, raw: bytes) -> Make:
+    """Make a file with some bytes overwritten."""
+
+    def make(target: Path) -> None:
+        content = SOUND.read_bytes()
+        target.write_bytes(content[:offset] + raw + content[offset + len(raw) :])
+
+    return make
+
+
+def cut(keep: int) -> Make:
+    """Make a file that ends early: after ``keep`` bytes, or ``-keep`` bytes before its end."""
+
+    def make(target: Path) -> None:
+        target.write_bytes(SOUND.read_bytes()[:keep])
+
+    return make
+
+
+@dataclass(frozen=True)
+class Defect:
+    """How to make a file with one defect, the rule that must catch it, and what the spec says otherwise."""
+
+    make: Make
+    rule: str
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+
+EOS, EOT = "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"
+GENERATION_PROMPT = "{%- if add_generation_prompt -%}\n    {{- '<|im_start|>assistant\\n' -}}\n{%- endif -%}"
+DROPS_SYSTEM = "{%- set messages = messages if messages[0].role != 'system' else messages[1:] -%}\n"
+DROPS_RESULTS = "{%- set messages = messages | rejectattr('role', 'equalto', 'tool') | list -%}\n"
+BOMB = "{% for a in range(99999) %}{% for b in range(99999) %}{% set c = a * b %}{% endfor %}{% endfor %}"
+DOUBLING = "{% set ns = namespace(s='bomb') %}{% for a in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"
+
+DEFECTS: dict[str, Defect] = {
+    "no-template": Defect(changed(tokenizer__chat_template=REMOVED), "A101"),
+    "empty-template": Defect(changed(tokenizer__chat_template=" \n"), "A101"),
+    "template-syntax-error": Defect(template(lambda text: text.replace("{%- endfor -%}", "", 1)), "A102"),
+    "template-raises": Defect(template(lambda text: "{{ raise_exception('not today') }}" + text), "A102"),
+    "template-raises-on-second-turn": Defect(
+        template(lambda text: "{% if messages | length > 2 %}{{ raise_exception('one turn') }}{% endif %}" + text),
+        "A102",
+    ),
+    "template-takes-for-ever": Defect(template(lambda text: BOMB + text), "A102"),
+    "template-takes-all-memory": Defect(template(lambda text: DOUBLING + text), "A102"),
+    "template-ignores-generation-prompt": Defect(template(lambda text: text.replace(GENERATION_PROMPT, "")), "A103"),
+    "template-drops-system": Defect(template(lambda text: DROPS_SYSTEM + text), "A104"),
+    "template-refuses-system": Defect(
+        template(
+            lambda text: "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + text
+        ),
+        "A104",
+    ),
+    "template-drops-tools": Defect(template(lambda text: "{%- set tools = [] -%}\n" + text), "A105"),
+    "template-drops-calls": Defect(
+        template(lambda text: text.replace("{%- if message.tool_calls -%}", "{%- if false -%}")), "A105"
+    ),
+    "template-drops-results": Defect(template(lambda text: DROPS_RESULTS + text), "A105"),
+    "template-fails-on-tools": Defect(
+        template(lambda text: "{% if tools %}{{ raise_exception('no tools') }}{% endif %}" + text), "A105"
+    ),
+    "eos-missing": Defect(changed(tokenizer__ggml__eos_token_id=REMOVED), "A201"),
+    "eos-outside-vocabulary": Defect(changed(tokenizer__ggml__eos_token_id=100_000), "A201"),
+    "eos-is-a-word": Defect(changed(tokenizer__ggml__eos_token_id=300), "A201"),
+    "eos-opens-turns": Defect(changed(tokenizer__ggml__eos_token_id=lambda eos: eos - 1), "A201"),
+    "eos-not-control": Defect(typed("<|im_end|>", gguf.TokenType.NORMAL), "A201"),
+    "end-of-turn-not-named": Defect(renamed("<|im_end|>", "<|fin|>"), "A201"),
+    "turns-do-not-end": Defect(template(lambda text: text.replace("<|im_end|>", "")), "A201"),
+    "double-bos": Defect(
+        lambda target: rewrite(
+            target, {TEMPLATE: "{{ bos_token }}" + value(TEMPLATE), "tokenizer.ggml.add_bos_token": True}
+        ),
+        "A202",
+    ),
+    "template-writes-bos-twice": Defect(template(lambda text: "{{ bos_token }}{{ bos_token }}" + text), "A202"),
+    "pre-missing": Defect(changed(tokenizer__ggml__pre=REMOVED), "A203"),
+    "pre-default": Defect(changed(tokenizer__ggml__pre="default"), "A203"),
+    "context-too-small-for-spec": Defect(changed(llama__context_length=256), "A301"),
+    "context-missing": Defect(changed(llama__context_length=REMOVED), "A301"),
+    "context-zero": Defect(changed(llama__context_length=0), "A301"),
+    "license-missing": Defect(changed(general__license=REMOVED), "A401"),
+    "license-not-allowed": Defect(changed(general__license="cc-by-nc-4.0"), "A401"),
+    "spec-asks-too-much-context": Defect(changed(), "A301", {"engine": {"context": 4096}}),
+}
+"""Defects of sound GGUF files -> the rule that catches each."""
+
+MALFORMED: dict[str, Make] = {
+    "empty": cut(0),
+    "cut-in-magic": cut(3),
+    "cut-in-metadata": cut(1000),
+    "cut-in-weights": cut(-4096),
+    "bad-magic": patched(0, b"GGML"),
+    "version-1": patched(4, b"\x01\0\0\0"),
+    "big-endian": patched(4, b"\0\0\0\x03"),
+    "absurd-tensor-count": patched(8, b"\xff" * 8),
+    "absurd-key-count": patched(16, b"\xff" * 7 + b"\x7f"),
+    "absurd-key-length": patched(24, b"\xff" * 8),
+    "huge-key-length": patched(24, b"\0\0\0\x40\0\0\0\0"),
+    "alignment-not-a-power-of-two": changed(general__alignment=24),
+    "architecture-missing": lambda target: patched(24 + 8, b"g_neral.architecture")(target),
+}
+"""Files that are no sound GGUF at all: reading each raises GgufError."""
