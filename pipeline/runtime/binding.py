@@ -5,6 +5,10 @@ each row becomes log-probabilities at once, so that memory stays bounded for a v
 is off: on CPUs its results depend more on the shape of a batch.
 
 llama.cpp aborts the process on an internal error. Run a ``Scorer`` in a child process where that must not hurt.
+
+Weights are not repacked for the CPU, though the server does that: with the kernels for repacked weights a token's
+log-probability moved by up to 0.27 nats with the shape of its batch (gemma-3-270m, Q4_K_M), without them by 0.013, at
+the same speed.
 """
 
 from __future__ import annotations
