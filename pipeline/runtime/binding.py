@@ -247,6 +247,7 @@ class Scorer:
             raise EngineError(f"no such file: {weights}", hint="fetch the model first")
         params = self._c.llama_model_default_params()
         params.n_gpu_layers = self._gpu_layers
+        params.use_extra_bufts = False  # no repacking: see above
         params.load_mode = (
             self._c.LLAMA_LOAD_MODE_NONE
         )  # a copy in memory: bytes changed on disk later can't change a score
