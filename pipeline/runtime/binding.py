@@ -247,10 +247,9 @@ class Scorer:
             raise EngineError(f"no such file: {weights}", hint="fetch the model first")
         params = self._c.llama_model_default_params()
         params.n_gpu_layers = self._gpu_layers
-        params.use_extra_bufts = False  # no repacking: see above
-        params.load_mode = (
-            self._c.LLAMA_LOAD_MODE_NONE
-        )  # a copy in memory: bytes changed on disk later can't change a score
+        params.use_extra_bufts = False
+        # A copy in memory: bytes changed on disk later can't change a score.
+        params.load_mode = self._c.LLAMA_LOAD_MODE_NONE
         _log.clear()
         model = self._c.llama_model_load_from_file(str(weights).encode(), params)
         if not model:
