@@ -41,6 +41,9 @@ END_TEXTS = EOT_TEXTS | {
 }
 """Texts that llama.cpp lets end a generation, whatever the file's ids say."""
 
+DEFAULT_EOS = {"llama": 2, "gpt2": 11, "t5": 1, "plamo2": 2}
+"""The ids that llama.cpp takes for EOS when a file names none, by ``tokenizer.ggml.model``."""
+
 
 class Vocabulary:
     """The tokens of a header. Ids outside the vocabulary have no text and no type."""
@@ -76,11 +79,18 @@ class Vocabulary:
             self._tokens[i] for i, kind in enumerate(self._types) if kind in wanted and i < len(self._tokens)
         )
 
+    @property
+    def assumed_eos(self) -> int | None:
+        """The id that llama.cpp takes for EOS when the file names none."""
+        return DEFAULT_EOS.get(str(self._header.metadata.get("tokenizer.ggml.model")))
+
     @cached_property
     def ends(self) -> frozenset[str]:
         """The texts of the tokens that end a generation: those the file names (eos, eot, eom) and those llama.cpp
         knows by their text.
         """
-        named = (self._header.metadata.get(f"tokenizer.ggml.{role}_token_id") for role in ("eos", "eot", "eom"))
+        named = [self._header.metadata.get(f"tokenizer.ggml.{role}_token_id") for role in ("eos", "eot", "eom")]
+        if named[0] is None:
+            named[0] = self.assumed_eos
         texts = {self.text(number) for number in named if isinstance(number, int)}
         return frozenset({found for found in texts if found is not None} | (END_TEXTS & self.ids.keys()))

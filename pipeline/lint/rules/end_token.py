@@ -36,7 +36,11 @@ class EndToken(Rule):
     def _declared(self, subject: Subject) -> Iterable[Finding]:
         facts, vocabulary = subject.facts, subject.vocabulary
         if facts.eos_id is None:
-            yield self.finding("the file names no EOS token", where=EOS, evidence="the key is missing", fix=SET_ID)
+            assumed = vocabulary.assumed_eos
+            taken = (
+                f"; llama.cpp takes id {assumed}, {vocabulary.text(assumed)!r}, for it" if assumed is not None else ""
+            )
+            yield self.finding("the file names no EOS token", where=EOS, evidence=f"no such key{taken}", fix=SET_ID)
         for key, number in ((EOS, facts.eos_id), (EOT, facts.eot_id)):
             if number is None or (key == EOT and number == facts.eos_id):
                 continue
