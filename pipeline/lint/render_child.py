@@ -121,16 +121,13 @@ def main() -> None:
     """
     request = json.load(sys.stdin)
     limit(request["memory"], request["cpu"])
-    made, compiled = environment(), dict[str, jinja2.Template | dict[str, Any]]()
-    for name, source in request["templates"].items():
-        try:
-            compiled[name] = made.from_string(source)
-        except Exception as error:
-            compiled[name] = failure(error)
+    made, compiled = environment(), dict[str, jinja2.Template]()
     for job in request["jobs"]:
-        template = compiled[job["template"]]
+        name = job["template"]
         try:
-            answer = template if isinstance(template, dict) else {"text": render(template, job["context"])}
+            if name not in compiled:  # only now: compiling may take as long as rendering, and the blame must fall here
+                compiled[name] = made.from_string(request["templates"][name])
+            answer = {"text": render(compiled[name], job["context"])}
         except Exception as error:
             answer = failure(error)
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import UsageError
+from pipeline.lint.engine import explain, lint, rules, rules_digest, skipped
+from pipeline.lint.model import Severity
+from pipeline.lint.rules._base import Rule
+from tests import zoo
+from tests.lint.subjects import subject
+
+
+@pytest.mark.parametrize("rule", rules().values(), ids=lambda rule: rule.slug)
+def test_every_rule_is_documented_and_tested(rule: Rule) -> None:
+    doc = inspect.getdoc(rule) or ""
+    assert re.fullmatch(r"A\d{3}", rule.code)
+    assert rule.summary.endswith(".") and len(rule.summary) < 115
+    assert doc.split("\n")[1] == "" and "To mend it, " in doc
+    assert (Path(__file__).parent / "rules" / f"test_{rule.slug.replace('-', '_')}.py").is_file()
+
+
+def test_there_are_ten_rules_each_with_its_own_code_and_file() -> None:
+    assert len(rules()) == len({rule.slug for rule in rules().values()}) == 10
+    assert list(rules()) == sorted(rules())
+
+
+def test_the_worst_comes_first() -> None:
+    found = lint(subject(template=None, license_id="gemma", tokenizer_pre="default"))
+    assert [finding.code for finding in found] == ["A101", "A401", "A203"]
+    assert [finding.severity for finding in found] == [Severity.ERROR, Severity.ERROR, Severity.WARNING]
+
+
+def test_what_the_spec_ignores_is_left_out() -> None:
+    ignoring = zoo.spec(lint={"ignore": [{"code": "A401", "reason": "bought a licence"}]})
+    assert lint(subject(license_id="gemma")) != ()
+    assert lint(subject(license_id="gemma", spec=ignoring)) == ()
+
+
+def test_what_cannot_be_judged_is_said() -> None:
+    reasons = skipped(subject(template=None, spec=zoo.spec(profile="completion")))
+    assert set(reasons) == {"A101", "A102", "A103", "A104", "A105", "A202"}
+    assert all(reasons.values())
+
+
+def test_explain() -> None:
+    text = explain("a202")
+    assert text.startswith("A202 double-bos (warning)\n\nBOS stands twice")
+    with pytest.raises(UsageError, match="A999") as caught:
+        explain("A999")
+    assert "A101" in caught.value.hint
+
+
+def test_rules_digest_is_stable() -> None:
+    assert rules_digest() == rules_digest()
