@@ -1,0 +1,151 @@
+"""One streamed completion, timed as its reader sees it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import httpx
+
+Clock = Callable[[], float]
+# When more than this share of the events shared a read with the one before, the reader had fallen behind.
+MOST_SHARED_READS = 0.05
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What one request took. Times are seconds on the caller's clock.
+
+    ``arrivals`` are those of the events that carried generated text, the first of which ends the time to first token; an
+    event that carries only a role does not count. ``made`` are the server's own times of the same events, where it tells
+    them. ``tokens`` is the server's count, as an event may hold several tokens. ``error`` is empty after a success.
+    """
+
+    sent: float
+    ended: float
+    arrivals: tuple[float, ...] = ()
+    made: tuple[float, ...] = ()
+    tokens: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    finish_reason: str = ""
+    error: str = ""
+
+    @property
+    def ttft(self) -> float:
+        """Time to first token in seconds."""
+        return self.arrivals[0] - self.sent
+
+    @property
+    def behind(self) -> bool:
+        """Tell whether the reader was kept from reading, so that arrivals bunch up and say little of the server."""
+        shared = sum(one == two for one, two in pairwise(self.arrivals))
+        return shared > MOST_SHARED_READS * (len(self.arrivals) - 1)
+
+    @property
+    def gaps(self) -> tuple[float, ...]:
+        """Inter-token latencies in seconds; on the server's clock where the reader was ``behind`` and the server tells."""
+        times = self.made if self.behind and self.made else self.arrivals
+        return tuple(two - one for one, two in pairwise(times))
+
+    @property
+    def decode_rate(self) -> float | None:
+        """Tokens per second after the first, on the slower of the two clocks; None where there is no second token.
+
+        A reader that is late for the first token and in time for the last would else see a faster server than there is.
+        """
+        took = max((times[-1] - times[0] for times in (self.arrivals, self.made) if times), default=0.0)
+        return (self.tokens - 1) / took if self.tokens > 1 and took > 0 else None
+
+
+def timed_stream(
+    client: httpx.Client,
+    path: str,
+    body: dict[str, Any],
+    *,
+    timeout: httpx.Timeout,
+    clock: Clock = time.perf_counter,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Timed:
+    """Send one streaming request and time its answer. What server or wire do wrong never raises: ``error`` says it."""
+    reads: list[tuple[float, bytes]] = []
+    error = ""
+    sent = clock()
+    try:
+        with client.stream("POST", path, json=body, timeout=timeout) as response:
+            if response.status_code != 200:
+                error = f"HTTP {response.status_code}: {response.read().decode(errors='replace')[:300]}"
+            else:
+                # Only the time is taken here; parsing waits, since it would make the next read late.
+                for read in response.iter_bytes():
+                    reads.append((clock(), read))
+                    if stopped():
+                        error = "stopped"
+                        break
+    except httpx.HTTPError as failure:
+        error = f"{type(failure).__name__}: {failure}"
+    ended = clock()
+    if error:
+        return Timed(sent, ended, error=error)
+    try:
+        return _understood(Timed(sent, ended), reads)
+    except (ValueError, AttributeError, TypeError, KeyError) as failure:
+        return Timed(sent, ended, error=f"an event that is no completion chunk: {failure}")
+
+
+def _understood(timed: Timed, reads: Sequence[tuple[float, bytes]]) -> Timed:
+    """Fill in what the events say. Raises ValueError and its like on one that is no completion chunk."""
+    arrivals: list[float] = []
+    made: list[float] = []
+    usage: dict[str, Any] = {}
+    finish, done = "", False
+    for now, data in _events(reads):
+        if data == "[DONE]":
+            done = True
+            break
+        event = json.loads(data)
+        if "error" in event:
+            return replace(timed, error=f"error in the stream: {json.dumps(event['error'])[:300]}")
+        usage = event.get("usage") or usage
+        for choice in event.get("choices") or ():
+            finish = choice.get("finish_reason") or finish
+            if _text(choice):
+                arrivals.append(now)
+                if (ms := (event.get("timings") or {}).get("predicted_ms")) is not None:
+                    made.append(float(ms) / 1000)
+    tokens = usage.get("completion_tokens")
+    problems = {
+        "the stream ended without [DONE]": not done,
+        "no text came": not arrivals,
+        "the server did not say how many tokens it made": not isinstance(tokens, int),
+    }
+    return replace(
+        timed,
+        arrivals=tuple(arrivals),
+        made=tuple(made) if len(made) == len(arrivals) else (),
+        tokens=tokens or 0,
+        prompt_tokens=usage.get("prompt_tokens") or 0,
+        cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
+        finish_reason=finish,
+        error=next((problem for problem, holds in problems.items() if holds), ""),
+    )
+
+
+def _events(reads: Sequence[tuple[float, bytes]]) -> Iterator[tuple[float, str]]:
+    """Yield the data of each server-sent event, with the time of the read that completed it."""
+    rest = b""
+    for now, read in reads:
+        *lines, rest = (rest + read).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield now, line[5:].strip().decode()
+
+
+def _text(choice: dict[str, Any]) -> bool:
+    """Tell whether a chunk carries generated text: an answer or its reasoning (chat), or plain text (completion)."""
+    delta = choice.get("delta") or {}
+    return bool(delta.get("content") or delta.get("reasoning_content") or choice.get("text"))
