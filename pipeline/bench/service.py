@@ -38,9 +38,9 @@ def service_rows(
     Each number of streams gets ``bench.requests`` requests, and never fewer than streams. Every request has another
     prompt, of as many tokens as the shortest ``bench.prefill``, reads no prompt cache, and generates
     ``bench.max_tokens`` tokens, end of turn or not. ``chat`` False uses ``/v1/completions``, for a model without a
-    template. A request fails when nothing comes for ``stall_seconds``. Where any request failed the speeds are None with
-    the reason, since those that fail under load are the slow ones and the rest would flatter; ``failed_requests`` counts
-    them.
+    template. A request fails when nothing comes for ``stall_seconds``. Where any request failed the speeds are None
+    with the reason, since those that fail under load are the slow ones and the rest would flatter; ``failed_requests``
+    counts them.
     """
     rows: list[BenchRow] = []
     counts = [max(bench.requests, streams) for streams in bench.streams]

@@ -14,15 +14,17 @@ import httpx
 Clock = Callable[[], float]
 # When more than this share of the events shared a read with the one before, the reader had fallen behind.
 MOST_SHARED_READS = 0.05
+# llama-server may drop a connection right after a stream, without an answer to a request that is already on its way.
+OWN_CONNECTION = {"Connection": "close"}
 
 
 @dataclass(frozen=True)
 class Timed:
     """What one request took. Times are seconds on the caller's clock.
 
-    ``arrivals`` are those of the events that carried generated text, the first of which ends the time to first token; an
-    event that carries only a role does not count. ``made`` are the server's own times of the same events, where it tells
-    them. ``tokens`` is the server's count, as an event may hold several tokens. ``error`` is empty after a success.
+    ``arrivals`` are those of the events that carried generated text, the first of which ends the time to first token;
+    an event that carries only a role does not count. ``made`` are the server's own times of the same events, where it
+    tells them. ``tokens`` is the server's count, as an event may hold several tokens. ``error`` is empty after a success.
     """
 
     sent: float
@@ -56,7 +58,7 @@ class Timed:
     def decode_rate(self) -> float | None:
         """Tokens per second after the first, on the slower of the two clocks; None where there is no second token.
 
-        A reader that is late for the first token and in time for the last would else see a faster server than there is.
+        A reader that is late for the first token and in time for the last would else see too fast a server.
         """
         took = max((times[-1] - times[0] for times in (self.arrivals, self.made) if times), default=0.0)
         return (self.tokens - 1) / took if self.tokens > 1 and took > 0 else None
@@ -76,7 +78,7 @@ def timed_stream(
     error = ""
     sent = clock()
     try:
-        with client.stream("POST", path, json=body, timeout=timeout) as response:
+        with client.stream("POST", path, json=body, timeout=timeout, headers=OWN_CONNECTION) as response:
             if response.status_code != 200:
                 error = f"HTTP {response.status_code}: {response.read().decode(errors='replace')[:300]}"
             else:

@@ -61,8 +61,8 @@ class Hardware:
     """What this process can use of its machine. A value that cannot be known is None, and ``unknown`` says why.
 
     ``cpu_id`` is vendor/family/model/stepping, which tells apart the virtual CPUs that share a vague model name.
-    ``physical_cores`` and ``logical_cores`` are those that affinity and the cgroup's quota leave us; ``cpu_quota`` is in
-    CPUs. Memory is in bytes.
+    ``physical_cores`` and ``logical_cores`` are those that affinity and the cgroup's quota leave us; ``cpu_quota`` is
+    in CPUs. Memory is in bytes.
     """
 
     cpu_model: str | None
@@ -96,8 +96,8 @@ class Hardware:
 
         Left out, since they change under one's feet without changing what is measured: the kernel's and the
         distribution's version, the container, the GPU driver's minor version, and the exact memory size, which a kernel
-        update moves by a few MiB. Of memory counts the power of two of GiB below what is usable, for what no longer fits
-        is slow. All of it stays in ``content()``.
+        update moves by a few MiB. Of memory counts the power of two of GiB below what is usable, for what no longer
+        fits is slow. All of it stays in ``content()``.
         """
         usable = min((size for size in (self.memory, self.memory_limit) if size is not None), default=None)
         return {
