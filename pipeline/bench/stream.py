@@ -12,8 +12,10 @@ from typing import Any
 import httpx
 
 Clock = Callable[[], float]
-# When more than this share of the events shared a read with the one before, the reader had fallen behind.
-MOST_SHARED_READS = 0.05
+# A gap is too short to be the server's when it is below this part of the server's own; a reader with more than this share
+# of such gaps had fallen behind, and read in bursts what had waited for it.
+SHORT_GAP = 0.2
+MOST_SHORT_GAPS = 0.1
 # llama-server may drop a connection right after a stream, without an answer to a request that is already on its way.
 OWN_CONNECTION = {"Connection": "close"}
 
@@ -23,8 +25,8 @@ class Timed:
     """What one request took. Times are seconds on the caller's clock.
 
     ``arrivals`` are those of the events that carried generated text, the first of which ends the time to first token;
-    an event that carries only a role does not count. ``made`` are the server's own times of the same events, where it
-    tells them. ``tokens`` is the server's count, as an event may hold several tokens. ``error`` is empty after a success.
+    an event that carries only a role does not count. ``made`` are the server's own times of the same events, or nothing.
+    ``tokens`` is the server's count, as an event may hold several tokens. ``error`` is empty after a success.
     """
 
     sent: float
@@ -44,15 +46,14 @@ class Timed:
 
     @property
     def behind(self) -> bool:
-        """Tell whether the reader was kept from reading, so that arrivals bunch up and say little of the server."""
-        shared = sum(one == two for one, two in pairwise(self.arrivals))
-        return shared > MOST_SHARED_READS * (len(self.arrivals) - 1)
+        """Tell whether the reader was kept from reading, so that arrivals bunch up; False if the server has no times."""
+        pairs = list(zip(_gaps(self.arrivals), _gaps(self.made), strict=False))
+        return sum(seen < SHORT_GAP * true for seen, true in pairs) > MOST_SHORT_GAPS * len(pairs)
 
     @property
     def gaps(self) -> tuple[float, ...]:
-        """Inter-token latencies in seconds; on the server's clock where the reader was ``behind`` and the server tells."""
-        times = self.made if self.behind and self.made else self.arrivals
-        return tuple(two - one for one, two in pairwise(times))
+        """Inter-token latencies in seconds; on the server's clock where the reader was ``behind``."""
+        return _gaps(self.made if self.behind else self.arrivals)
 
     @property
     def decode_rate(self) -> float | None:
@@ -62,6 +63,10 @@ class Timed:
         """
         took = max((times[-1] - times[0] for times in (self.arrivals, self.made) if times), default=0.0)
         return (self.tokens - 1) / took if self.tokens > 1 and took > 0 else None
+
+
+def _gaps(times: Sequence[float]) -> tuple[float, ...]:
+    return tuple(two - one for one, two in pairwise(times))
 
 
 def timed_stream(

@@ -90,7 +90,8 @@ def run(
     args = _argv(argv)
     started = time.monotonic()
     popen = _launch(args, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert popen.stdout is not None and popen.stderr is not None
+    assert popen.stdout is not None
+    assert popen.stderr is not None
     out, err = _Stream(popen.stdout, on_stdout), _Stream(popen.stderr, on_stderr)
     try:
         if on_start:
