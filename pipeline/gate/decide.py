@@ -18,7 +18,8 @@ _NAMED = 5
 def decide(
     lock: Lockfile, engine_digest: str, hardware_digest: str, runs: Iterable[Run], now: datetime, id: str
 ) -> Decision:
-    """Return the decision for this lock on this engine and hardware, one reason a rule. Accepted only when every rule passes.
+    """Return the decision for this lock on this engine and hardware, one reason a rule. Accepted only when every rule
+    passes.
 
     Runs of another lock, engine, hardware or version of a suite don't count; of several, the last one given does.
     """
@@ -50,7 +51,11 @@ def current(lock: Lockfile, engine_digest: str, hardware_digest: str, runs: Iter
     for run in runs:
         key = run.key
         suite = lock.suites.get(key.subject) if key.stage in ("check", "eval") else None
-        same = (key.lock_digest, key.engine_digest, key.hardware_digest) == (str(lock.digest), engine_digest, hardware_digest)
+        same = (key.lock_digest, key.engine_digest, key.hardware_digest) == (
+            str(lock.digest),
+            engine_digest,
+            hardware_digest,
+        )
         if same and (suite is None or suite.digest == key.subject_digest):
             chosen[key.stage, key.subject] = run
     return list(chosen.values())
@@ -68,7 +73,9 @@ def _rules_of_lint(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
         said = "; ".join(f"{finding.code} ({finding.severity.value}): {finding.message}" for finding in worse)
         return [Reason(rule, FAIL, said)]
     count = len(run.result.findings)
-    return [Reason(rule, PASS, f"{count} {_plural(count, 'finding')}, none worse than allowed" if count else "no findings")]
+    return [
+        Reason(rule, PASS, f"{count} {_plural(count, 'finding')}, none worse than allowed" if count else "no findings")
+    ]
 
 
 def _rules_of_suites(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
@@ -78,7 +85,9 @@ def _rules_of_suites(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
         for suite in suites:
             rule, run = f"{stage} suite {suite}: run", done.get((stage, suite))
             if run is None:
-                yield Reason(rule, UNKNOWN, f"the spec names {suite}, but it has not been run in the version that is locked")
+                yield Reason(
+                    rule, UNKNOWN, f"the spec names {suite}, but it has not been run in the version that is locked"
+                )
             else:
                 yield Reason(rule, PASS, _summary(run))
 
@@ -89,7 +98,9 @@ def _summary(run: Run) -> str:
         metrics = len(evaluation.metrics) if evaluation else 0
         return f"run: {metrics} {_plural(metrics, 'metric')}"
     counts = {verdict: sum(outcome.verdict is verdict for outcome in outcomes) for verdict in Verdict}
-    return "run: " + ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count or verdict is PASS)
+    return "run: " + ", ".join(
+        f"{count} {verdict.value}" for verdict, count in counts.items() if count or verdict is PASS
+    )
 
 
 def _judge_group(group: str, runs: Sequence[Run]) -> Reason:
@@ -98,7 +109,9 @@ def _judge_group(group: str, runs: Sequence[Run]) -> Reason:
     cases = [outcome for outcome in everything if outcome.group == group]
     if not cases:
         known = sorted({outcome.group for outcome in everything})
-        return Reason(rule, UNKNOWN, "no case of this group has been run; groups on record: " + (", ".join(known) or "none"))
+        return Reason(
+            rule, UNKNOWN, "no case of this group has been run; groups on record: " + (", ".join(known) or "none")
+        )
     failed = [case for case in cases if case.verdict is FAIL]
     unknown = [case for case in cases if case.verdict is UNKNOWN]
     if failed or unknown:
@@ -114,16 +127,29 @@ def _name_cases(bad: Sequence[Outcome], total: int) -> str:
 
 def _rules_of_metrics(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
     values: list[Measured] = measured(runs)
-    missing = {suite for suite in lock.spec.evals if not any(run.key.subject == suite for run in runs if run.key.stage == "eval")}
+    missing = {
+        suite
+        for suite in lock.spec.evals
+        if not any(run.key.subject == suite for run in runs if run.key.stage == "eval")
+    }
     if not any(run.key.stage == "bench" for run in runs):
         missing.add("bench")
-    return [judge_metric(name, limit.min, limit.max, values, missing) for name, limit in lock.spec.gates.metrics.items()]
+    return [
+        judge_metric(name, limit.min, limit.max, values, missing) for name, limit in lock.spec.gates.metrics.items()
+    ]
 
 
 def _no_gates(lock: Lockfile) -> Iterable[Reason]:
     if lock.spec.gates.checks or lock.spec.gates.metrics:
         return []
-    return [Reason("gates", PASS, "the spec requires no check group and no metric: this decision says that lint passed, and nothing about quality")]
+    return [
+        Reason(
+            "gates",
+            PASS,
+            "the spec requires no check group and no metric: "
+            "this decision says that lint passed, and nothing about quality",
+        )
+    ]
 
 
 def _plural(count: int, noun: str) -> str:

@@ -13,7 +13,9 @@ from pipeline.record.model import Reason, Run
 
 @dataclass(frozen=True)
 class Measured:
-    """One number on record. ``name`` is ``suite.metric`` or ``bench.metric``; ``test`` tells the settings of a benchmark apart."""
+    """One number on record. ``name`` is ``suite.metric`` or ``bench.metric``; ``test`` tells the settings of a
+    benchmark
+    apart."""
 
     name: str
     test: str
@@ -26,8 +28,10 @@ class Measured:
     def __str__(self) -> str:
         if self.value is None:
             return f"no value ({self.reason or 'no reason given'})"
-        unit = f" {self.unit}" if self.unit else ""
-        interval = "" if self.low is None or self.high is None else f" (95 % interval {self.low:.6g} to {self.high:.6g})"
+        unit = f" {self.unit}" if self.unit not in ("", "share") else ""
+        interval = (
+            "" if self.low is None or self.high is None else f" (95 % interval {self.low:.6g} to {self.high:.6g})"
+        )
         return f"{self.value:.6g}{unit}{interval}"
 
 
@@ -36,9 +40,14 @@ def measured(runs: Sequence[Run]) -> list[Measured]:
     found: list[Measured] = []
     for run in runs:
         if run.key.stage == "eval" and (evaluation := run.result.evaluation):
-            found += [Measured(f"{run.key.subject}.{m.name}", "", m.value, m.unit, m.low, m.high) for m in evaluation.metrics]
+            found += [
+                Measured(f"{run.key.subject}.{m.name}", "", m.value, m.unit, m.low, m.high) for m in evaluation.metrics
+            ]
         if run.key.stage == "bench":
-            found += [Measured(f"bench.{row.metric}", row.test, row.value, row.unit, reason=row.reason) for row in run.result.bench]
+            found += [
+                Measured(f"bench.{row.metric}", row.test, row.value, row.unit, reason=row.reason)
+                for row in run.result.bench
+            ]
     return found
 
 
@@ -51,8 +60,7 @@ def judge_metric(
     """
     bounds = [f"{word} {bound:g}" for word, bound in (("min", low), ("max", high)) if bound is not None]
     title = f"{rule}: {', '.join(bounds) or 'any value'}"
-    name, _, test = rule.partition("@")
-    found = [value for value in values if value.name == name and test in ("", value.test)]
+    found = [value for value in values if rule in (value.name, f"{value.name}@{value.test}")]
     if not found:
         return Reason(title, Verdict.UNKNOWN, _why_missing(rule, values, missing))
     judged = [(value, _judge(value, low, high)) for value in found]
@@ -74,7 +82,9 @@ def _why_missing(rule: str, values: Sequence[Measured], missing: Collection[str]
     for suite in missing:
         if rule.startswith(f"{suite}."):
             return f"{suite} has not been run"
-    names = sorted({name for value in values for name in (value.name, f"{value.name}@{value.test}" if value.test else value.name)})
+    names = sorted(
+        {name for value in values for name in (value.name, f"{value.name}@{value.test}" if value.test else value.name)}
+    )
     close = difflib.get_close_matches(rule, names, n=1)
     if close:
         return f"no metric of this name; did you mean {close[0]}?"

@@ -14,12 +14,17 @@ from pipeline.core.files import fsync_folder, locked
 from pipeline.record import schema
 
 # SQL in this database reads and writes this database alone: no other file, no network, no extension download.
-_CLOSED = {"enable_external_access": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+_CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 
 
 @contextmanager
 def writing(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open for one transaction, the schema up to date: committed when the block ends, undone when it raises or the process dies.
+    """Open for one transaction, the schema up to date: committed when the block ends, undone when it raises or the
+    process dies.
 
     Raises UsageError when the file is no database, or is newer than this version.
     """
@@ -82,7 +87,7 @@ def _create(database: Path) -> None:
         schema.migrate(connection)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
-    os.replace(temporary, database)
+    temporary.replace(database)
     fsync_folder(database.parent)
 
 

@@ -16,8 +16,8 @@ from pipeline.lint.model import Finding
 class RunKey:
     """What a result belongs to. Two runs with equal keys measured the same thing; the second is skipped unless forced.
 
-    ``stage`` is lint, check, eval or bench; ``subject`` names the suite (or ``lint``, ``bench``); ``subject_digest`` is the digest of the
-    suite's files, or of the bench settings, or of the rules.
+    ``stage`` is lint, check, eval or bench; ``subject`` names the suite (or ``lint``, ``bench``); ``subject_digest``
+    is the digest of the suite's files, or of the bench settings, or of the rules.
     """
 
     lock_digest: str
@@ -30,7 +30,8 @@ class RunKey:
 
 @dataclass(frozen=True)
 class StageResult:
-    """The rows of one finished run; exactly one of the tuples is used by each stage, and an empty one is a result too."""
+    """The rows of one finished run; exactly one of the tuples is used by each stage, and an empty one is a result
+    too."""
 
     findings: tuple[Finding, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
@@ -65,7 +66,8 @@ class Reason:
 
 @dataclass(frozen=True)
 class Decision:
-    """Accepted or rejected, for one lock on one engine and one class of hardware, with a reason a line and the runs it rests on."""
+    """Accepted or rejected, for one lock on one engine and one class of hardware, with a reason a line and the runs
+    it rests on."""
 
     id: str
     model: str

@@ -35,8 +35,10 @@ def run_by_id(database: Path, id: str) -> Run | None:
 
 def runs_of(database: Path, lock_digest: str, engine_digest: str, hardware_digest: str) -> list[Run]:
     """Return the newest run of each (stage, subject, subject digest), in the order they were recorded."""
-    newest = "QUALIFY row_number() OVER (PARTITION BY stage, subject, subject_digest ORDER BY number DESC) = 1 ORDER BY number"
-    return _runs(database, f"WHERE {_THESE} {newest}", (lock_digest, engine_digest, hardware_digest))
+    one = "row_number() OVER (PARTITION BY stage, subject, subject_digest ORDER BY number DESC) = 1"
+    return _runs(
+        database, f"WHERE {_THESE} QUALIFY {one} ORDER BY number", (lock_digest, engine_digest, hardware_digest)
+    )
 
 
 def decisions_of(database: Path, lock_digest: str, engine_digest: str, hardware_digest: str) -> list[Decision]:
@@ -63,15 +65,19 @@ def model(database: Path, lock_digest: str) -> dict[str, Any]:
 
 
 def query(database: Path, sql: str) -> pandas.DataFrame:
-    """Answer SQL over the tables, reading alone. Raises UsageError with DuckDB's message when the SQL is wrong or would write."""
+    """Answer SQL over the tables, reading alone. Raises UsageError with DuckDB's message when the SQL is wrong or
+    would write."""
     with reading(database) as connection:
         # A database that isn't there is an empty one in memory; it takes no writes either.
         connection.execute("BEGIN TRANSACTION READ ONLY")
         try:
             answer = connection.sql(sql)
             if answer is None:
-                raise UsageError("the SQL has no answer to show", hint="write a SELECT; the tables are listed by: SHOW TABLES")
-            return answer.df()
+                raise UsageError(
+                    "the SQL has no answer to show", hint="write a SELECT; the tables are listed by: SHOW TABLES"
+                )
+            frame: pandas.DataFrame = answer.df()
+            return frame
         except duckdb.Error as error:
             raise UsageError(f"SQL: {error}", hint="the tables are listed by: SHOW TABLES") from None
 

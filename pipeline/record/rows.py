@@ -52,7 +52,9 @@ def result_rows(run: Run) -> dict[str, list[Row]]:
     result = run.result
     metrics, items = (result.evaluation.metrics, result.evaluation.items) if result.evaluation else ((), ())
     rows: dict[str, Iterable[Row]] = {
-        "findings": ((f.code, f.severity.value, *map(text, (f.message, f.where, f.evidence, f.fix))) for f in result.findings),
+        "findings": (
+            (f.code, f.severity.value, *map(text, (f.message, f.where, f.evidence, f.fix))) for f in result.findings
+        ),
         "outcomes": (
             (
                 *(text(o.suite), text(o.group), text(o.case), o.verdict.value, text(o.diagnosis)),
@@ -63,7 +65,8 @@ def result_rows(run: Run) -> dict[str, list[Row]]:
         "metrics": ((m.name, m.value, m.unit, m.low, m.high, m.n) for m in metrics),
         "eval_items": ((text(i.id), i.score, to_json(i.detail)) for i in items),
         "bench_rows": (
-            (b.layer, b.test, b.metric, b.value, b.unit, list(b.samples), text(b.reason), to_json(b.detail)) for b in result.bench
+            (b.layer, b.test, b.metric, b.value, b.unit, list(b.samples), text(b.reason), to_json(b.detail))
+            for b in result.bench
         ),
     }
     return {table: [(run.id, position, *row) for position, row in enumerate(found)] for table, found in rows.items()}
@@ -74,7 +77,13 @@ def decision_row(decision: Decision, number: int) -> Row:
     reasons = [{"rule": r.rule, "verdict": r.verdict.value, "message": r.message} for r in decision.reasons]
     return (
         *(decision.id, number, decision.model, decision.lock_digest, decision.engine_digest, decision.hardware_digest),
-        *(decision.accepted, to_utc(decision.decided), to_json(reasons), list(decision.run_ids), to_json(decision.spec_gates)),
+        *(
+            decision.accepted,
+            to_utc(decision.decided),
+            to_json(reasons),
+            list(decision.run_ids),
+            to_json(decision.spec_gates),
+        ),
     )
 
 
@@ -96,7 +105,9 @@ def to_run(row: Row, values: dict[str, tuple[Any, ...]]) -> Run:
     (id, _, model, *key, started, seconds, version, argv, seed, outputs, suite, kind) = row
     evaluation = None if suite is None else EvalResult(suite, kind, values["metrics"], values["eval_items"])
     result = StageResult(values["findings"], values["outcomes"], evaluation, values["bench_rows"])
-    return Run(id, model, RunKey(*key), started.replace(tzinfo=UTC), seconds, result, version, tuple(argv), seed, outputs)
+    return Run(
+        id, model, RunKey(*key), started.replace(tzinfo=UTC), seconds, result, version, tuple(argv), seed, outputs
+    )
 
 
 def to_decision(row: Row) -> Decision:

@@ -1,7 +1,7 @@
 """The database's shape as numbered migrations that only go forward.
 
-Migration ``n`` is the ``n``-th function of ``MIGRATIONS``; what has been applied stands in the table ``migrations``. A released
-migration is never edited: a change is a new function at the end.
+Migration ``n`` is the ``n``-th function of ``MIGRATIONS``; what has been applied stands in the table ``migrations``.
+A released migration is never edited: a change is a new function at the end.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def m001_results(connection: Connection) -> None:
             id VARCHAR PRIMARY KEY, number BIGINT NOT NULL, model VARCHAR NOT NULL,
             lock_digest VARCHAR NOT NULL, engine_digest VARCHAR NOT NULL, hardware_digest VARCHAR NOT NULL,
             stage VARCHAR NOT NULL, subject VARCHAR NOT NULL, subject_digest VARCHAR NOT NULL,
-            started TIMESTAMP NOT NULL, seconds DOUBLE NOT NULL, assay_version VARCHAR NOT NULL, argv VARCHAR[] NOT NULL,
-            seed BIGINT, outputs_digest VARCHAR NOT NULL, eval_suite VARCHAR, eval_kind VARCHAR);
+            started TIMESTAMP NOT NULL, seconds DOUBLE NOT NULL, assay_version VARCHAR NOT NULL,
+            argv VARCHAR[] NOT NULL, seed BIGINT, outputs_digest VARCHAR NOT NULL, eval_suite VARCHAR, eval_kind VARCHAR);
         CREATE TABLE findings (
             run_id VARCHAR NOT NULL, position INTEGER NOT NULL, code VARCHAR NOT NULL, severity VARCHAR NOT NULL,
             message VARCHAR NOT NULL, place VARCHAR NOT NULL, evidence VARCHAR NOT NULL, fix VARCHAR NOT NULL);
@@ -55,8 +55,8 @@ def m001_results(connection: Connection) -> None:
             decided TIMESTAMP NOT NULL, reasons JSON NOT NULL, run_ids VARCHAR[] NOT NULL, gates JSON NOT NULL);
         CREATE TABLE deployments (
             id VARCHAR PRIMARY KEY, number BIGINT NOT NULL, model VARCHAR NOT NULL, lock_digest VARCHAR NOT NULL,
-            engine_digest VARCHAR NOT NULL, hardware_digest VARCHAR NOT NULL, decision_id VARCHAR, target VARCHAR NOT NULL,
-            deployed TIMESTAMP NOT NULL, content JSON NOT NULL);
+            engine_digest VARCHAR NOT NULL, hardware_digest VARCHAR NOT NULL, decision_id VARCHAR,
+            target VARCHAR NOT NULL, deployed TIMESTAMP NOT NULL, content JSON NOT NULL);
         """
     )
 
@@ -77,7 +77,8 @@ def applied(connection: Connection) -> int:
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the database to the newest schema, each migration in its own transaction. Raises UsageError as ``applied`` does."""
+    """Bring the database to the newest schema, each migration in its own transaction. Raises UsageError as
+    ``applied`` does."""
     connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name VARCHAR NOT NULL)")
     for number, migration in enumerate(MIGRATIONS[applied(connection) :], start=applied(connection) + 1):
         connection.execute("BEGIN")

@@ -18,12 +18,14 @@ _PARAMETERS = 10_000
 
 @dataclass(frozen=True)
 class Recorder:
-    """Adds to one database. Every call is one transaction: after a kill at any point it is there whole, or not at all."""
+    """Adds to one database. Every call is one transaction: after a kill at any point it is there whole, or not at
+    all."""
 
     database: Path
 
     def add(self, run: Run) -> None:
-        """Record a finished run with all its rows. Raises ValueError when a value can't be recorded (NaN in JSON, a time without a zone)."""
+        """Record a finished run with all its rows. Raises ValueError when a value can't be recorded (NaN in JSON, a
+        time without a zone)."""
         rows = result_rows(run)
         with writing(self.database) as connection:
             _insert(connection, "runs", [run_row(run, _next(connection, "runs"))])
@@ -67,4 +69,6 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Ro
     one = f"({', '.join('?' * width)})"
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
-        connection.execute(f"INSERT INTO {table} VALUES {', '.join([one] * len(some))} {rule}", [cell for row in some for cell in row])
+        connection.execute(
+            f"INSERT INTO {table} VALUES {', '.join([one] * len(some))} {rule}", [cell for row in some for cell in row]
+        )

@@ -31,8 +31,18 @@ def build(
     generated: datetime,
     version: str,
 ) -> Report:
-    """Return the report of a lock on one engine and machine. ``engine`` and ``hardware`` are recorded contents, empty when unknown."""
-    shown = tuple(sorted(runs, key=lambda run: (_STAGES.index(run.key.stage) if run.key.stage in _STAGES else 9, run.started, run.key.subject)))
+    """Return the report of a lock on one engine and machine. ``engine`` and ``hardware`` are recorded contents, empty
+    when unknown."""
+    shown = tuple(
+        sorted(
+            runs,
+            key=lambda run: (
+                _STAGES.index(run.key.stage) if run.key.stage in _STAGES else 9,
+                run.started,
+                run.key.subject,
+            ),
+        )
+    )
     return Report(
         lock=lock,
         decision=decision,
@@ -69,7 +79,11 @@ def facts_of(content: Mapping[str, Any], before: str = "") -> Iterator[Fact]:
         elif isinstance(value, (list, tuple)) and not value:
             yield Fact(name, "none")
         elif isinstance(value, str):
-            yield Fact(name, value, code=bool(_DIGEST.fullmatch(value)) or key in ("commit", "eos_token", "eot_token", "bos_token"))
+            yield Fact(
+                name,
+                value,
+                code=bool(_DIGEST.fullmatch(value)) or key in ("commit", "eos_token", "eot_token", "bos_token"),
+            )
         else:
             yield Fact(name, "unknown" if value is None else plain(value))
 
@@ -78,23 +92,37 @@ def _facts(lock: Lockfile) -> Iterator[Fact]:
     spec, gguf = lock.spec, lock.gguf
     yield Fact("Source", lock.source.original, code=True)
     yield Fact("Resolved to", lock.source.resolved, code=True)
-    known = (("architecture", "Architecture"), ("parameters", "Parameters"), ("quantization", "Quantization"), ("context_length", "Context, trained"))
+    known = (
+        ("architecture", "Architecture"),
+        ("parameters", "Parameters"),
+        ("quantization", "Quantization"),
+        ("context_length", "Context, trained"),
+    )
     for key, title in known:
         if key in gguf:
             yield Fact(title, "unknown" if gguf[key] is None else plain(gguf[key]))
-    yield Fact("Context, as run", f"{spec.engine.context:,} tokens a slot, {spec.engine.slots} {'slot' if spec.engine.slots == 1 else 'slots'}")
+    yield Fact(
+        "Context, as run",
+        f"{spec.engine.context:,} tokens a slot, {spec.engine.slots} {'slot' if spec.engine.slots == 1 else 'slots'}",
+    )
     yield Fact("Profile", spec.profile)
     where = f" (declared in {lock.license.declared_in})" if lock.license.declared_in else ""
     yield Fact("Licence", f"{lock.license.id or 'not declared'}{where}")
     yield Fact("Sampling", ", ".join(f"{key} {plain(value)}" for key, value in spec.sampling.model_dump().items()))
 
 
-def _chain(lock: Lockfile, runs: Sequence[Run], decision: Decision | None, engine: str, hardware: str) -> Iterator[Link]:
+def _chain(
+    lock: Lockfile, runs: Sequence[Run], decision: Decision | None, engine: str, hardware: str
+) -> Iterator[Link]:
     yield Link("Spec", "what was asked for", (("spec", lock.spec_digest),))
     yield Link("Lock", "what that came to, to the last byte", (("lock", str(lock.digest)),))
-    yield Link("Weights", "the files that are run", tuple((f"{file.role} · {file.path}", file.sha256) for file in lock.files))
+    yield Link(
+        "Weights", "the files that are run", tuple((f"{file.role} · {file.path}", file.sha256) for file in lock.files)
+    )
     commit = lock.engine.llama_cpp_commit
-    yield Link("Engine", f"llama.cpp at {commit[:12]}, on this class of machine", (("engine", engine), ("hardware", hardware)))
+    yield Link(
+        "Engine", f"llama.cpp at {commit[:12]}, on this class of machine", (("engine", engine), ("hardware", hardware))
+    )
     suites = tuple((f"{name} · version {suite.version}", suite.digest) for name, suite in lock.suites.items())
     yield Link("Suites", "what was asked of the model" if suites else "the lock names no suites", suites)
     results = tuple((f"{run.key.stage} · {run.key.subject}", run.outputs_digest) for run in runs if run.outputs_digest)
@@ -102,7 +130,9 @@ def _chain(lock: Lockfile, runs: Sequence[Run], decision: Decision | None, engin
     if decision is None:
         yield Link("Decision", "not judged yet", ())
     else:
-        yield Link("Decision", "accepted" if decision.accepted else "rejected", ((decision.id, decision_digest(decision)),))
+        yield Link(
+            "Decision", "accepted" if decision.accepted else "rejected", ((decision.id, decision_digest(decision)),)
+        )
 
 
 def _commands(lock: Lockfile) -> tuple[Command, ...]:

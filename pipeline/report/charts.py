@@ -1,10 +1,11 @@
 """Charts as inline SVG: bars with every sample as a dot, and estimates with their interval, beside the gate's bounds.
 
-Drawn with svgwrite. Charting libraries were tried and left: matplotlib, plotnine, altair and toyplot bring 90 to 350 MB; pygal writes its own
-style sheet, random ids and the date into each 17 KB chart; leather has no dots on a category axis; drawsvg and svg.py leave attributes or
-text unescaped. svgwrite is 0.5 MB of Python without dependencies, builds an XML tree (all text and attributes escaped, checked by a
-test with hostile labels), and is deterministic. Positions across are percentages, so a chart fits a phone and a page at the same text
-size; every colour comes from the report's style sheet through classes, so charts follow light, dark and print.
+Drawn with svgwrite. Other libraries were weighed and left: matplotlib, plotnine, altair and toyplot bring 90 to 350
+MB; pygal writes its own style sheet, random ids and the date into each 17 KB chart; leather has no dots on a category
+axis; drawsvg and svg.py leave attributes or text unescaped. svgwrite is 0.5 MB of Python without dependencies, builds
+an XML tree (all text and attributes escaped, checked by a test with hostile labels), and is deterministic. Positions
+across are percentages, so a chart fits a phone and a page at the same text size; every colour comes from the report's
+style sheet through classes, so charts follow light, dark and print.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 
 import svgwrite
 
+from pipeline.report.text import visible
+
 ROW = 46
 HEAD = 8
 FOOT = 24
@@ -23,7 +26,8 @@ _LEFT, _RIGHT = 0.5, 97.0  # the plot's edges, in per cent of the width
 
 @dataclass(frozen=True)
 class Bar:
-    """One row: its name, the value (None draws nothing), the text that says it, and samples or an interval around it."""
+    """One row: its name, the value (None draws nothing), the text that says it, and samples or an interval around
+    it."""
 
     name: str
     value: float | None
@@ -34,7 +38,8 @@ class Bar:
 
 
 def draw(title: str, bars: Sequence[Bar], *, bounds: Sequence[tuple[str, float]] = (), top: float | None = None) -> str:
-    """Return an ``svg`` element. ``bounds`` are the gate's, with their names; ``top`` fixes the axis's end (1 for a share)."""
+    """Return an ``svg`` element. ``bounds`` are the gate's, with their names; ``top`` fixes the axis's end (1 for a
+    share)."""
     height = HEAD + ROW * len(bars) + FOOT
     drawing = svgwrite.Drawing(size=("100%", height), class_="chart", debug=False)
     drawing["role"] = "img"
@@ -53,7 +58,7 @@ def draw(title: str, bars: Sequence[Bar], *, bounds: Sequence[tuple[str, float]]
         x = _x(bound, ticks[-1])
         drawing.add(drawing.line((x, HEAD - 6), (x, base), class_=f"bound {name}"))
     text: str = drawing.tostring()
-    return text
+    return visible(text)
 
 
 def _draw_bar(drawing: svgwrite.Drawing, bar: Bar, y: float, end: float) -> None:
@@ -87,7 +92,10 @@ def _ticks(largest: float) -> list[float]:
     rough = max(largest, 1e-300) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999999)
-    return [round(step * index, 12) if step > 1e-9 else step * index for index in range(math.ceil(largest / step - 1e-9) + 1)]
+    return [
+        round(step * index, 12) if step > 1e-9 else step * index
+        for index in range(math.ceil(largest / step - 1e-9) + 1)
+    ]
 
 
 def _x(value: float, end: float) -> str:

@@ -9,7 +9,7 @@ from pipeline.bench.model import BenchRow
 from pipeline.evals.model import EvalResult, Metric
 from pipeline.report.charts import Bar, draw
 from pipeline.report.model import Bounds
-from pipeline.report.text import number, quantity, visible
+from pipeline.report.text import number, quantity
 
 
 @dataclass(frozen=True)
@@ -29,33 +29,41 @@ def of_bench(rows: Sequence[BenchRow], bounds: Mapping[str, Bounds]) -> Iterator
         if len(these) < 2 and all(len(row.samples) < 2 for row in these):
             continue
         bars = [
-            Bar(visible(row.test), row.value, quantity(row.value, row.unit), row.samples if len(row.samples) > 1 else ())
+            Bar(row.test, row.value, quantity(row.value, row.unit), row.samples if len(row.samples) > 1 else ())
             for row in these
         ]
         asked = {name: bound for name, bound in bounds.items() if name.partition("@")[0] == f"bench.{metric}"}
-        samples = "bar: median; dots: each repetition" if any(bar.samples for bar in bars) else "bar: the value measured"
+        samples = (
+            "bar: median; dots: each repetition" if any(bar.samples for bar in bars) else "bar: the value measured"
+        )
         title = f"{metric}, {these[0].unit}" if these[0].unit else metric
         yield Figure(title, _caption(samples, asked), draw(title, bars, bounds=_lines(asked)))
 
 
 def of_eval(result: EvalResult, suite: str, bounds: Mapping[str, Bounds]) -> Iterator[Figure]:
-    """Return a chart for each metric that has an interval."""
+    """Return a chart for each metric that has an interval; the parts of a metric (``acc@sums``) stand in its chart."""
+    families: dict[tuple[str, str], list[Metric]] = {}
     for metric in result.metrics:
-        if metric.low is None or metric.high is None:
-            continue
-        asked = {name: bound for name, bound in bounds.items() if name == f"{suite}.{metric.name}"}
-        bar = Bar(visible(metric.name), metric.value, quantity(metric.value, metric.unit), (), metric.low, metric.high)
-        top = 1.0 if _is_share(metric) else None
+        if metric.low is not None and metric.high is not None:
+            families.setdefault((metric.name.partition("@")[0], metric.unit), []).append(metric)
+    for (family, unit), metrics in families.items():
+        names = {f"{suite}.{metric.name}" for metric in metrics}
+        asked = {name: bound for name, bound in bounds.items() if name in names}
+        bars = [Bar(m.name, m.value, quantity(m.value, m.unit), (), m.low, m.high) for m in metrics]
+        top = 1.0 if all(_is_share(metric) for metric in metrics) else None
+        title = f"{family}, {unit}" if unit else family
         caption = _caption("dot: estimate; whiskers: 95 % interval", asked)
-        yield Figure(metric.name, caption, draw(metric.name, [bar], bounds=_lines(asked), top=top))
+        yield Figure(title, caption, draw(title, bars, bounds=_lines(asked), top=top))
 
 
 def _is_share(metric: Metric) -> bool:
-    return metric.unit == "" and 0 <= metric.value <= 1 and (metric.high or 0) <= 1
+    return metric.unit in ("", "share") and 0 <= metric.value <= 1 and (metric.high or 0) <= 1
 
 
 def _lines(bounds: Mapping[str, Bounds]) -> list[tuple[str, float]]:
-    return [(side, value) for b in bounds.values() for side, value in (("min", b.min), ("max", b.max)) if value is not None]
+    return [
+        (side, value) for b in bounds.values() for side, value in (("min", b.min), ("max", b.max)) if value is not None
+    ]
 
 
 def _caption(what: str, bounds: Mapping[str, Bounds]) -> str:

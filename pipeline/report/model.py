@@ -12,7 +12,8 @@ from pipeline.record.model import Decision, Run
 
 @dataclass(frozen=True)
 class Fact:
-    """One line about the model, the machine or the engine. ``code`` marks digests, names and other text to be read letter by letter."""
+    """One line about the model, the machine or the engine. ``code`` marks digests, names and other text to be read
+    letter by letter."""
 
     label: str
     value: str

@@ -9,6 +9,8 @@ from typing import Any
 # Characters that show nothing or turn the line around: what is printed must be what was said.
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _KEPT = {"\n", "\t", "\u00ad", "\u200d"}
+_LINE = 60
+_SHORT = {word.lower(): word for word in ("BOS", "CPU", "CPUs", "EOS", "EOT", "GPU", "GPUs", "ID", "KV", "OS", "SIMD")}
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -37,14 +39,21 @@ def size(count: float) -> str:
     step = 0
     while abs(count) >= 1024 and step < len(_BYTES) - 1:
         count, step = count / 1024, step + 1
-    return f"{count:.0f} B" if step == 0 else f"{count:.3g} {_BYTES[step]}" if count < 1000 else f"{count:.0f} {_BYTES[step]}"
+    return (
+        f"{count:.0f} B"
+        if step == 0
+        else f"{count:.3g} {_BYTES[step]}"
+        if count < 1000
+        else f"{count:.0f} {_BYTES[step]}"
+    )
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """Return a number with its unit; bytes in binary units."""
+    """Return a number with its unit; bytes in binary units, a share (0 to 1) bare."""
     if value is not None and unit in ("B", "bytes"):
         return size(value)
-    return f"{number(value)} {unit}".strip() if value is not None else "—"
+    shown = "" if unit == "share" else unit
+    return f"{number(value)} {shown}".strip() if value is not None else "—"
 
 
 def duration(seconds: float) -> str:
@@ -69,16 +78,25 @@ def plain(value: Any) -> str:
             return value
         case list() | tuple():
             return " · ".join(plain(part) for part in value)
+        case dict():
+            return ", ".join(f"{key} {plain(part)}" for key, part in value.items())
         case _:
-            return json.dumps(value, ensure_ascii=False, sort_keys=True)
+            return str(value)
 
 
-def pretty(value: Any) -> str:
-    """Return a JSON value indented, in the order it came."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def pretty(value: Any, indent: int = 0) -> str:
+    """Return a JSON value in the order it came, indented; a part that fits on a line stays on one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, (dict, list)) or not value or indent + len(line) <= _LINE:
+        return line
+    pad = " " * (indent + 2)
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key, ensure_ascii=False)}: {pretty(part, indent + 2)}" for key, part in value.items()]
+        return "{\n" + ",\n".join(pad + part for part in parts) + "\n" + " " * indent + "}"
+    return "[\n" + ",\n".join(pad + pretty(part, indent + 2) for part in value) + "\n" + " " * indent + "]"
 
 
 def label(key: str) -> str:
-    """Return a key as words: ``context_length`` becomes ``Context length``."""
-    words = key.replace("_", " ").strip()
+    """Return a key as words: ``context_length`` becomes ``Context length``, ``cpu_model`` ``CPU model``."""
+    words = " ".join(_SHORT.get(word, word) for word in key.split("_"))
     return words[:1].upper() + words[1:]

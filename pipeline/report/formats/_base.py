@@ -1,4 +1,4 @@
-"""What a format is: a module with a file suffix and one function."""
+"""What a format is: a module with a file suffix (without its dot) and one function."""
 
 from __future__ import annotations
 

@@ -15,23 +15,30 @@ from pipeline.report import figures
 from pipeline.report.model import Report
 from pipeline.report.text import duration, number, plain, pretty, quantity, size, visible
 
-SUFFIX = ".html"
+SUFFIX = "html"
 ITEMS_SHOWN = 500
 TEXT_SHOWN = 20_000
-_COLUMNS = 6
+_COLUMNS = 8
+CELL_SHOWN = 600
 
 
 def render(report: Report) -> str:
-    """Return a whole HTML document. Every value is escaped, and hidden characters are written out; a content security policy forbids
+    """Return a whole HTML document. Every value is escaped, and hidden characters are written out; a content security
+    policy forbids
     scripts and loading in any case."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
     )
     environment.filters |= {
         "number": number,
         "duration": duration,
         "size": size,
-        "plain": _short_plain,
+        "cell": _cell,
         "pretty": _short_pretty,
         "svg": _svg,
         "columns": _columns,
@@ -39,7 +46,12 @@ def render(report: Report) -> str:
         "worst_first": _worst_first,
         "worst_items_first": _worst_items_first,
     }
-    environment.globals |= {"quantity": quantity, "of_bench": figures.of_bench, "of_eval": figures.of_eval, "ITEMS_SHOWN": ITEMS_SHOWN}
+    environment.globals |= {
+        "quantity": quantity,
+        "of_bench": figures.of_bench,
+        "of_eval": figures.of_eval,
+        "ITEMS_SHOWN": ITEMS_SHOWN,
+    }
     return environment.get_template("page.html.j2").render(report=report, lock=report.lock, decision=report.decision)
 
 
@@ -53,11 +65,18 @@ def _svg(figure: figures.Figure) -> Markup:
 
 
 def _clip(text: str) -> str:
-    return text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}\n… {len(text) - TEXT_SHOWN:,} more characters are in the record"
+    return (
+        text
+        if len(text) <= TEXT_SHOWN
+        else f"{text[:TEXT_SHOWN]}\n… {len(text) - TEXT_SHOWN:,} more characters are in the record"
+    )
 
 
-def _short_plain(value: Any) -> str:
-    return _clip(plain(value))
+def _cell(value: Any) -> list[str]:
+    """Return the lines of a table cell: one for each part of a list."""
+    parts = value if isinstance(value, (list, tuple)) and not all(isinstance(part, int) for part in value) else [value]
+    lines = [plain(part) for part in parts]
+    return [line if len(line) <= CELL_SHOWN else f"{line[:CELL_SHOWN]}…" for line in lines]
 
 
 def _short_pretty(value: Any) -> str:

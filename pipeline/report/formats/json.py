@@ -1,4 +1,5 @@
-"""JSON for programs: everything the report shows, under a schema version that changes when a field changes its meaning or goes."""
+"""JSON for programs: everything the report shows, under a schema version that changes when a field changes its
+meaning or goes."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from pipeline.record.model import Decision, Run
 from pipeline.report.build import decision_digest
 from pipeline.report.model import Report
 
-SUFFIX = ".json"
+SUFFIX = "json"
 SCHEMA = "assay.report/1"
 
 
@@ -27,7 +28,11 @@ def render(report: Report) -> str:
         "lock": report.lock.content(),
         "decision": None if report.decision is None else _decision(report.decision),
         "chain": [
-            {"title": link.title, "note": link.note, "entries": [{"name": name, "digest": digest} for name, digest in link.entries]}
+            {
+                "title": link.title,
+                "note": link.note,
+                "entries": [{"name": name, "digest": digest} for name, digest in link.entries],
+            }
             for link in report.chain
         ],
         "runs": [_run(run, report.counts(run)) for run in report.runs],

@@ -5,28 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from pipeline.bench.model import BenchRow
 from pipeline.checks.model import Verdict
 from pipeline.report.model import Report
 from pipeline.report.text import duration, number, quantity, visible
 
-SUFFIX = ".md"
+SUFFIX = "md"
 _MARK = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.UNKNOWN: "❔"}
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$^:])")
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _LONGEST = 300
 
 
 def render(report: Report) -> str:
-    """Return GitHub-flavoured Markdown. Text from elsewhere is on one line, escaped, and can neither mention, link nor add HTML."""
+    """Return GitHub-flavoured Markdown. Text from elsewhere is on one line, escaped, and can neither mention, link
+    nor add HTML."""
     return "\n".join([*_decision(report), *_numbers(report), *_folded(report), ""])
 
 
 def _safe(text: str) -> str:
-    """Escape for a table cell; an ``@`` is parted from what follows, so that it mentions nobody."""
+    """Escape for a table cell. A comment parts ``@`` and ``#`` and the start of an address from what follows: no
+    mention, no link."""
     line = " ".join(visible(text).split())
     line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = _SPECIAL.sub(r"\\\1", line)
-    return re.sub(r"(?i)(http|www|ftp)", "\\1<!-- -->", line.replace("@", "@<!-- -->"))
+    return re.sub(r"(?i)(@|#|http|www|ftp)", r"\1<!-- -->", line)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -45,7 +48,9 @@ def _decision(report: Report) -> Iterator[str]:
     word = "✅ accepted" if decision.accepted else "❌ rejected"
     yield from (f"### Assay: {_safe(report.name)} {word}", "")
     ordered = sorted(decision.reasons, key=lambda reason: reason.verdict is Verdict.PASS)
-    open_reasons = ordered if len(ordered) <= 8 else [reason for reason in ordered if reason.verdict is not Verdict.PASS]
+    open_reasons = (
+        ordered if len(ordered) <= 8 else [reason for reason in ordered if reason.verdict is not Verdict.PASS]
+    )
     yield from _table(("", "Rule", "Why"), ((_MARK[r.verdict], _safe(r.rule), _safe(r.message)) for r in open_reasons))
     passed = len(ordered) - len(open_reasons)
     if passed:
@@ -62,12 +67,17 @@ def _numbers(report: Report) -> Iterator[str]:
     if evals:
         yield from _table(("Suite", "Metric", "Value", "95 % interval", "n"), evals)
     rows = [
-        (_safe(row.metric), _safe(row.test), _safe(quantity(row.value, row.unit)), _safe(row.reason))
+        (_safe(row.metric), _safe(row.test), _safe(quantity(row.value, row.unit)), _safe(row.reason or _noise(row)))
         for run in report.of_stage("bench")
         for row in run.result.bench
     ]
     if rows:
         yield from _table(("Benchmark", "Setting", "Median", ""), rows)
+
+
+def _noise(row: BenchRow) -> str:
+    noise = row.detail.get("noise")
+    return f"noisy: {noise}" if noise else ""
 
 
 def _interval(low: float | None, high: float | None) -> str:
@@ -76,15 +86,21 @@ def _interval(low: float | None, high: float | None) -> str:
 
 def _folded(report: Report) -> Iterator[str]:
     findings = [
-        (f.severity.value, _safe(f.code), _safe(f.message), _safe(f.fix)) for run in report.of_stage("lint") for f in run.result.findings
+        (f.severity.value, _safe(f.code), _safe(f.message), _safe(f.fix))
+        for run in report.of_stage("lint")
+        for f in run.result.findings
     ]
     if findings:
         yield from _fold(f"Lint: {len(findings)} finding(s)", _table(("Severity", "Code", "Finding", "Fix"), findings))
     cases = [o for run in report.of_stage("check") for o in run.result.outcomes]
     if cases:
         bad = sum(case.verdict is not Verdict.PASS for case in cases)
-        table = ((_MARK[o.verdict], _safe(f"{o.suite}/{o.case}"), _safe(o.diagnosis), duration(o.seconds)) for o in cases)
-        yield from _fold(f"Checks: {len(cases) - bad} of {len(cases)} passed", _table(("", "Case", "Diagnosis", "Time"), table))
+        table = (
+            (_MARK[o.verdict], _safe(f"{o.suite}/{o.case}"), _safe(o.diagnosis), duration(o.seconds)) for o in cases
+        )
+        yield from _fold(
+            f"Checks: {len(cases) - bad} of {len(cases)} passed", _table(("", "Case", "Diagnosis", "Time"), table)
+        )
     chain = ((link.title, _safe(name), f"`{digest}`") for link in report.chain for name, digest in link.entries)
     yield from _fold("Chain of digests", _table(("Step", "What", "Digest"), chain))
     commands = "\n".join(command.command for command in report.commands)

@@ -1,0 +1,75 @@
+"""What every command shares: where the project is, how it speaks, what it returns."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.flow.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class App:
+    """One invocation: where to look and how to answer. stdout is the result; stderr is for people."""
+
+    folder: Path
+    as_json: bool
+    quiet: bool
+    engine: Path | None
+
+    def session(self, *, offline: bool = False) -> Session:
+        """Return the session of the project. Raises UsageError where there is none."""
+        from pipeline.cli.console import progress_for
+        from pipeline.core.project import Project
+        from pipeline.flow.session import Session
+
+        progress = progress_for(self.quiet)
+        return Session(Project.find(self.folder), progress=progress, engine_path=self.engine, offline=offline)
+
+    def answer(self, schema: str, content: dict[str, Any], text: str) -> None:
+        """Print the result: ``content`` as JSON with its schema, or ``text`` for people."""
+        if self.as_json:
+            text = json.dumps({"schema": f"assay.{schema}/1", **content}, indent=2, ensure_ascii=False, default=str)
+        if text:
+            click.echo(text)
+
+    def say(self, message: str) -> None:
+        """Print one line for people, on stderr."""
+        if not self.quiet:
+            print(message, file=sys.stderr, flush=True)
+
+
+def command(function: F) -> click.Command:
+    """Make a command of ``function(app, …) -> exit code``; its docstring is its help, examples included."""
+    name = function.__name__.removesuffix("_").replace("_", "-")
+
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+    @click.option("--quiet", "-q", is_flag=True, help="No progress, no notes.")
+    @click.option("--project", type=click.Path(file_okay=False, path_type=Path), default=".", help="Any folder of the project.")
+    @click.option("--engine", type=click.Path(path_type=Path), help="A llama-server to use instead of the packaged one.")
+    @wraps(function)
+    def run(as_json: bool, quiet: bool, project: Path, engine: Path | None, **arguments: Any) -> int:
+        result: int | None = function(App(project, as_json, quiet, engine), **arguments)
+        return result or 0
+
+    return click.command(name)(run)
+
+
+NAMES = click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=lambda *args: complete_names(*args))
+NAME = click.argument("name", metavar="NAME", shell_complete=lambda *args: complete_names(*args))
+
+
+def complete_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of specs that begin with what was typed."""
+    specs = Path(context.params.get("project") or ".") / "specs"
+    return sorted(path.stem for path in specs.glob("*.yaml") if path.stem.startswith(incomplete))

@@ -1,0 +1,55 @@
+"""``assay serve``: serve exactly what was tested."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.command import NAME, App, command
+
+if TYPE_CHECKING:
+    from pipeline.flow.serve import Service
+
+
+@command
+@NAME
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Default: the spec's; 0 takes a free one.")
+def serve(app: App, name: str, host: str, port: int | None) -> int:
+    """Serve a model, OpenAI-compatible, in the foreground: hash every byte, start, prove, answer. Ctrl-C stops it.
+
+    \b
+    assay serve tiny-chat
+    curl http://127.0.0.1:8080/v1/models -H "Authorization: Bearer $(cat .assay/serve/tiny-chat/key)"
+    """
+    from pipeline.flow.serve import serve as run
+
+    session = app.session()
+    lock = session.current(name)
+
+    def started(service: Service) -> None:
+        content = {
+            "name": lock.name,
+            "url": f"{service.url}/v1",
+            "models": list(service.names),
+            "key_file": str(service.key_file),
+            "log": str(service.log),
+            "pid": service.process.pid,
+            "lock": str(lock.digest),
+            "engine": str(session.engine.identity.digest),
+            "weights": lock.weights.sha256,
+        }
+        text = (
+            f"{lock.name} is served at {service.url}/v1\n"
+            f"  model    {service.names[0]}\n           {service.names[1]}\n"
+            f"  API key  in {service.key_file}\n"
+            f"  lock     {lock.digest}\n"
+            f"  log      {service.log}\n"
+            "Ctrl-C stops it."
+        )
+        app.answer("serve", content, text)
+        click.get_text_stream("stdout").flush()
+
+    run(session, lock, host=host, port=lock.spec.deploy.port if port is None else port, started=started)
+    return 0

@@ -1,0 +1,61 @@
+"""What check, eval and bench share: run one stage, print its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.command import App
+
+if TYPE_CHECKING:
+    from pipeline.flow.stages import Done
+    from pipeline.record.model import Run
+
+
+def run_stage(app: App, names: tuple[str, ...], stage: str, force: bool) -> int:
+    """Run one stage for some specs and print what came of it. Returns 1 when a required check does not pass."""
+    from pipeline.checks.model import Verdict
+    from pipeline.flow.prepare import fetch_all
+    from pipeline.flow.stages import do, jobs_of
+
+    session = app.session()
+    answers, lines, code = [], [], 0
+    for name in session.names(names):
+        lock = session.current(name)
+        fetch_all(session, [lock])
+        for done in do(session, jobs_of(session, lock, [stage]), force=force):
+            answers.append(run_content(done))
+            lines += [f"{name} {done.run.key.subject}{' (on record)' if done.reused else ''}", *_lines(done.run)]
+            required = [outcome for outcome in done.run.result.outcomes if outcome.group in lock.spec.gates.checks]
+            code = 1 if any(outcome.verdict is not Verdict.PASS for outcome in required) else code
+    app.answer(stage, {"runs": answers}, "\n".join(lines))
+    return code
+
+
+def run_content(done: Done) -> dict[str, Any]:
+    """Return a run as JSON: its key, and the rows of its stage."""
+    run = done.run
+    result = run.result
+    content: dict[str, Any] = {"id": run.id, "model": run.model, **asdict(run.key), "reused": done.reused, "seconds": run.seconds}
+    if run.key.stage == "lint":
+        content["findings"] = [asdict(finding) for finding in result.findings]
+    elif run.key.stage == "check":
+        content["outcomes"] = [asdict(outcome) for outcome in result.outcomes]
+    elif run.key.stage == "bench":
+        content["rows"] = [asdict(row) for row in result.bench]
+    elif result.evaluation:
+        content |= asdict(result.evaluation)
+    return content
+
+
+def _lines(run: Run) -> Iterator[str]:
+    for outcome in run.result.outcomes:
+        yield f"  {outcome.verdict:7} {outcome.group}/{outcome.case}: {outcome.diagnosis}"
+    if run.result.evaluation:
+        for metric in run.result.evaluation.metrics:
+            interval = f"  [{metric.low:.4g}, {metric.high:.4g}]" if metric.low is not None and metric.high is not None else ""
+            yield f"  {metric.name:12} {metric.value:.4g} {metric.unit}{interval}  n={metric.n}"
+    for row in run.result.bench:
+        value = f"{row.value:.4g} {row.unit}" if row.value is not None else f"not measured: {row.reason}"
+        yield f"  {row.layer:8} {row.test:12} {row.metric:18} {value}{'  NOISY: ' + str(row.detail.get('reason', '')) if row.detail.get('noisy') else ''}"

@@ -1,0 +1,77 @@
+"""The child's side: ``python -m pipeline.fleet.worker JOB RESULT``. Progress goes to stdout, a JSON line an event."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipeline.core import errors
+from pipeline.core.errors import AssayError, Problem, SpecError
+from pipeline.core.progress import Task
+
+PREFIX = "assay-progress "
+
+
+class _Telling:
+    """Progress that is written to stdout for the parent to show."""
+
+    def advance(self, amount: int = 1) -> None:
+        self._tell(advance=amount)
+
+    @contextmanager
+    def task(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
+        self._tell(label=label, total=total, unit=unit)
+        yield self
+
+    def note(self, message: str) -> None:
+        self._tell(note=message)
+
+    def _tell(self, **event: Any) -> None:
+        print(PREFIX + json.dumps(event), flush=True)
+
+
+def work(job: dict[str, Any]) -> dict[str, Any]:
+    """Do a job: run one quality suite."""
+    from pipeline.evals.engine import load_suite, run_suite
+
+    suite = load_suite(Path(job["suite"]))
+    options = {key: job[key] for key in ("threads", "seed", "gpu_layers")}
+    result = run_suite(suite, Path(job["weights"]), **options, progress=_Telling())
+    return asdict(result)
+
+
+def plain(error: AssayError) -> dict[str, Any]:
+    """Return an error as JSON, for the parent to raise again."""
+    problems = [asdict(problem) for problem in error.problems] if isinstance(error, SpecError) else []
+    return {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "problems": problems, "code": error.exit_code}
+
+
+def rebuild(content: dict[str, Any]) -> AssayError:
+    """Return the error that ``plain`` wrote; of an unknown kind, one with the same exit code."""
+    if content["problems"]:
+        return SpecError([Problem(**problem) for problem in content["problems"]])
+    kind = getattr(errors, content["kind"], None)
+    if isinstance(kind, type) and issubclass(kind, AssayError):
+        return kind(content["message"], hint=content["hint"])
+    error = AssayError(content["message"], hint=content["hint"])
+    error.exit_code = content["code"]
+    return error
+
+
+def main() -> None:
+    place, answer = map(Path, sys.argv[1:])
+    try:
+        result = work(json.loads(place.read_bytes()))
+    except AssayError as error:
+        result = {"error": plain(error)}
+    answer.with_suffix(".new").write_text(json.dumps(result))
+    answer.with_suffix(".new").replace(answer)
+
+
+if __name__ == "__main__":
+    main()

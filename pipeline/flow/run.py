@@ -1,0 +1,103 @@
+"""The main job: one list of steps, each given what the one before made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.checks.model import Verdict
+from pipeline.core.errors import FINDINGS, AssayError
+from pipeline.flow.judge import report_of, write_reports
+from pipeline.flow.prepare import fetch_all, verify_all
+from pipeline.flow.session import Session
+from pipeline.flow.stages import Done, Job, do, jobs_of
+from pipeline.record.model import Decision
+
+Step = Callable[[str, str, str], None]
+
+
+@dataclass
+class Ran:
+    """What the main job came to for one spec. ``error`` is set where a step failed; nothing after it was done."""
+
+    name: str
+    done: list[Done] = field(default_factory=list)
+    decision: Decision | None = None
+    reports: list[Path] = field(default_factory=list)
+    seconds: float = 0.0
+    error: AssayError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 accepted, 1 rejected, else the failed step's own code."""
+        if self.error:
+            return self.error.exit_code
+        return 0 if self.decision and self.decision.accepted else FINDINGS
+
+
+def run(session: Session, name: str, *, force: bool = False, told: Step = lambda *_: None) -> Ran:
+    """Do everything for one spec: lock --check, fetch, verify, lint, check, eval, bench, gate, report.
+
+    What is on record for the same digests is not done again unless forced. ``told`` hears (step, state, detail). Errors end this spec's
+    run and are kept in the result, so that other specs still have their turn.
+    """
+    began, ran = time.monotonic(), Ran(name)
+    try:
+        with _step(told, "lock --check") as say:
+            lock = session.current(name)
+            say(lock.digest.short)
+        with _step(told, "fetch") as say:
+            fetch_all(session, [lock])
+            say(f"{len(lock.files)} file{'s' if len(lock.files) > 1 else ''}")
+        with _step(told, "verify") as say:
+            verify_all(session, [lock], deep=False)
+            say("by receipt; hashed again before an engine starts")
+
+        def hear(job: Job, done: Done | None) -> None:
+            step = job.key.stage if job.key.stage == job.key.subject else f"{job.key.stage} {job.key.subject}"
+            told(step, *(("…", "") if done is None else _summary(done)))
+
+        ran.done = do(session, jobs_of(session, lock), force=force, told=hear)
+        with _step(told, "gate", "report") as say:
+            report = report_of(session, lock)
+            ran.decision = report.decision
+            ran.reports = write_reports(session, report)
+            accepted = ran.decision is not None and ran.decision.accepted
+            told("gate", "ok" if accepted else "rejected", "accepted" if accepted else "")
+            say(ran.reports[0].name if ran.reports else "")
+    except AssayError as error:
+        ran.error = error
+    ran.seconds = time.monotonic() - began
+    return ran
+
+
+@contextmanager
+def _step(told: Step, name: str, last: str = "") -> Iterator[Callable[[str], None]]:
+    details: list[str] = []
+    told(name, "…", "")
+    try:
+        yield details.append
+    except AssayError as error:
+        told(name, f"exit {error.exit_code}", error.message.splitlines()[0])
+        raise
+    told(last or name, "ok", "".join(details))
+
+
+def _summary(done: Done) -> tuple[str, str]:
+    """Return a run's state and a few words on it."""
+    result, when = done.run.result, "on record" if done.reused else f"{done.run.seconds:.1f} s"
+    if result.outcomes:
+        passed = sum(outcome.verdict is Verdict.PASS for outcome in result.outcomes)
+        state = "ok" if passed == len(result.outcomes) else "see report"
+        return state, f"{passed} of {len(result.outcomes)} cases pass  ({when})"
+    if result.evaluation:
+        numbers = ", ".join(f"{metric.name} {metric.value:.4g}" for metric in result.evaluation.metrics[:2])
+        return "ok", f"{numbers}  ({when})"
+    if result.bench:
+        wanted = ("prefill_tok_s", "decode_tok_s", "ttft_ms")
+        rows = {row.metric: row for row in reversed(result.bench) if row.metric in wanted and row.value is not None}
+        return "ok", ", ".join(f"{name} {rows[name].value:.4g}" for name in wanted if name in rows) + f"  ({when})"
+    return ("ok", f"no findings  ({when})") if not result.findings else ("see report", f"{len(result.findings)} findings  ({when})")

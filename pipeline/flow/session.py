@@ -1,0 +1,74 @@
+"""One invocation of Assay: the project, the store, the engine and the hardware, each looked up when it is first needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.core.host import Hardware, hardware
+from pipeline.core.progress import SILENT, Progress
+from pipeline.core.project import Project
+from pipeline.lock.load import require_current
+from pipeline.lock.model import Lockfile
+from pipeline.record.write import Recorder
+from pipeline.runtime.build import EngineBuild, find_engine, require_pinned
+from pipeline.spec.load import find_spec, read_spec, spec_files
+from pipeline.store.layout import Store
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A locked model whose files are in the store."""
+
+    lock: Lockfile
+    weights: Path
+    template: Path | None
+
+
+@dataclass
+class Session:
+    """What commands share. ``engine_path`` is a ``llama-server`` named by the user, used instead of the packaged one."""
+
+    project: Project
+    progress: Progress = SILENT
+    engine_path: Path | None = None
+    offline: bool = False
+    store: Store = field(init=False)
+    recorder: Recorder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.project.store)
+        self.recorder = Recorder(self.project.database)
+
+    @cached_property
+    def engine(self) -> EngineBuild:
+        """The engine. Raises EngineError."""
+        return find_engine(self.engine_path)
+
+    @cached_property
+    def hardware(self) -> Hardware:
+        """This machine."""
+        return hardware()
+
+    def threads(self, lock: Lockfile) -> int:
+        """Return how many threads the engine gets: as the spec says, or one for each physical core."""
+        return lock.spec.engine.threads or self.hardware.physical_cores
+
+    def current(self, name: str) -> Lockfile:
+        """Return the lock of a spec, checked against it, for the engine that is here. Raises LockOutOfDate, EngineError."""
+        return require_current(self.project, read_spec(find_spec(self.project, name)))
+
+    def names(self, named: tuple[str, ...]) -> list[str]:
+        """Return the names given, or those of the whole catalog."""
+        return list(named) or [path.stem for path in spec_files(self.project)]
+
+    def stored(self, lock: Lockfile) -> Stored:
+        """Return where the lock's files lie; they must have been fetched."""
+        template = self.store.path(lock.template.digest) if lock.template else None
+        return Stored(lock, self.store.path(lock.weights.digest), template)
+
+    def require_engine(self, lock: Lockfile) -> EngineBuild:
+        """Return the engine if it is of the commit that the lock pins. Raises EngineError."""
+        require_pinned(self.engine, lock.engine)
+        return self.engine

@@ -1,0 +1,190 @@
+"""The stages that test a model. Each is a job that gives one run; a job whose key is on record is not done again unless forced."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from pipeline import __version__
+from pipeline.bench.engine import engine_rows
+from pipeline.bench.service import memory_rows, service_rows
+from pipeline.checks.engine import load_suite, run_suite
+from pipeline.core.canonical import digest_of
+from pipeline.fleet.local import evaluate
+from pipeline.flow.prepare import verify_all
+from pipeline.flow.session import Session, Stored
+from pipeline.lint.engine import lint, rules_digest
+from pipeline.lint.model import Finding
+from pipeline.lint.subject import subject_of
+from pipeline.lock.model import Lockfile
+from pipeline.record.model import Run, RunKey, StageResult
+from pipeline.record.read import runs_of
+from pipeline.runtime.server import Running, running
+
+STAGES = ("lint", "check", "eval", "bench")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to do: the key that its run will have."""
+
+    lock: Lockfile
+    key: RunKey
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job's run, and whether it was on record already."""
+
+    run: Run
+    reused: bool
+
+
+def jobs_of(session: Session, lock: Lockfile, stages: Iterable[str] = STAGES) -> list[Job]:
+    """Return all jobs of a lock, in order."""
+    engine = session.require_engine(lock).identity.digest
+    machine = session.hardware.digest
+    bench = digest_of({"bench": lock.spec.bench.model_dump(mode="json"), "threads": session.threads(lock)})
+    subjects = {
+        "lint": [("lint", str(rules_digest()))],
+        "check": [(name, lock.suites[name].digest) for name in lock.spec.checks],
+        "eval": [(name, lock.suites[name].digest) for name in lock.spec.evals],
+        "bench": [("bench", str(bench))],
+    }
+    return [
+        Job(lock, RunKey(str(lock.digest), str(engine), str(machine), stage, subject, digest))
+        for stage in stages
+        for subject, digest in subjects[stage]
+    ]
+
+
+def recorded(session: Session, lock: Lockfile) -> list[Run]:
+    """Return the runs on record for a lock, on this engine and hardware."""
+    engine = session.require_engine(lock).identity.digest
+    return runs_of(session.project.database, str(lock.digest), str(engine), str(session.hardware.digest))
+
+
+def do(
+    session: Session, jobs: list[Job], *, force: bool = False, told: Callable[[Job, Done | None], None] = lambda *_: None
+) -> list[Done]:
+    """Do what is not on record, one job after the other, each recorded as soon as it ends. ``told`` hears of each start and end.
+
+    The files are hashed again before the first engine starts.
+    """
+    known = {run.key: run for lock in {job.lock.name: job.lock for job in jobs}.values() for run in recorded(session, lock)}
+    done, verified = [], set()
+    for job in jobs:
+        told(job, None)
+        if (run := known.get(job.key)) and not force:
+            result = Done(run, True)
+        else:
+            if job.lock.name not in verified:
+                verify_all(session, [job.lock], deep=True)
+                verified.add(job.lock.name)
+            result = Done(_do(session, job), False)
+        done.append(result)
+        told(job, result)
+    return done
+
+
+def _do(session: Session, job: Job) -> Run:
+    stored, engine, key = session.stored(job.lock), session.require_engine(job.lock), job.key
+    started, clock = datetime.now(UTC), time.monotonic()
+    result, argv = _STAGES[key.stage](session, stored, job)
+    run = Run(
+        id=f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
+        model=job.lock.name,
+        key=key,
+        started=started,
+        seconds=time.monotonic() - clock,
+        result=result,
+        assay_version=__version__,
+        argv=argv,
+        seed=job.lock.spec.sampling.seed,
+        outputs_digest=str(digest_of(_outputs(result))),
+    )
+    recorder = session.recorder
+    recorder.model(key.lock_digest, job.lock.name, job.lock.content())
+    recorder.engine(key.engine_digest, engine.identity.content())
+    recorder.hardware(key.hardware_digest, session.hardware.content())
+    recorder.add(run)
+    return run
+
+
+def _outputs(result: StageResult) -> object:
+    """Return what a second run must give again: answers and scores, not times."""
+    if result.evaluation:
+        return asdict(result.evaluation)
+    judged = [[outcome.suite, outcome.case, outcome.verdict, outcome.diagnosis] for outcome in result.outcomes]
+    measured = [[row.layer, row.test, row.metric] for row in result.bench]
+    return {"findings": [asdict(finding) for finding in result.findings], "outcomes": judged, "bench": measured}
+
+
+_Result = tuple[StageResult, tuple[str, ...]]
+
+
+def lint_stored(session: Session, stored: Stored) -> tuple[Finding, ...]:
+    """Lint a stored model with its spec."""
+    template = stored.template.read_text() if stored.template else None
+    return lint(subject_of(stored.weights, spec=stored.lock.spec, license_id=stored.lock.license.id, template=template))
+
+
+def _lint(session: Session, stored: Stored, job: Job) -> _Result:
+    return StageResult(findings=lint_stored(session, stored)), ()
+
+
+def _serve(session: Session, stored: Stored):  # type: ignore[no-untyped-def]
+    threads = session.threads(stored.lock)
+    build = session.require_engine(stored.lock)
+    return running(build, stored.lock, weights=stored.weights, template=stored.template, threads=threads)
+
+
+def _check(session: Session, stored: Stored, job: Job) -> _Result:
+    lock = stored.lock
+    suite = load_suite(session.project.suites / job.key.subject)
+    sampling = lock.spec.sampling.model_dump()
+    with _serve(session, stored) as server:
+        outcomes = run_suite(
+            suite, server.client, model=lock.name, sampling=sampling, stop=lock.spec.chat.stop, progress=session.progress
+        )
+        return StageResult(outcomes=outcomes), server.argv
+
+
+def _eval(session: Session, stored: Stored, job: Job) -> _Result:
+    folder = session.project.suites / job.key.subject
+    result = evaluate(
+        folder,
+        stored.weights,
+        threads=session.threads(stored.lock),
+        seed=stored.lock.spec.sampling.seed,
+        gpu_layers=stored.lock.spec.engine.gpu_layers,
+        progress=session.progress,
+    )
+    return StageResult(evaluation=result), ()
+
+
+def _bench(session: Session, stored: Stored, job: Job) -> _Result:
+    spec = stored.lock.spec
+    rows = engine_rows(
+        session.require_engine(stored.lock),
+        stored.weights,
+        spec.engine,
+        spec.bench,
+        threads=session.threads(stored.lock),
+        progress=session.progress,
+    )
+    with _serve(session, stored) as server:
+        chat = spec.profile == "chat" and _has_template(stored)
+        rows += service_rows(server.client, spec.bench, model=spec.name, chat=chat, progress=session.progress)
+        rows += memory_rows(server.load_seconds, server.peak_rss())
+        return StageResult(bench=rows), server.argv
+
+
+def _has_template(stored: Stored) -> bool:
+    return stored.template is not None or stored.lock.gguf.get("template_digest") is not None
+
+
+_STAGES = {"lint": _lint, "check": _check, "eval": _eval, "bench": _bench}
