@@ -131,7 +131,9 @@ def test_a_null_value_is_unknown_with_its_reason() -> None:
     assert "no GPU on this machine" in found.message
 
 
-@pytest.mark.parametrize(("value", "verdict"), [(float("nan"), UNKNOWN), (float("inf"), FAIL), (2.0, PASS), (1.999, FAIL)])
+@pytest.mark.parametrize(
+    ("value", "verdict"), [(float("nan"), UNKNOWN), (float("inf"), FAIL), (2.0, PASS), (1.999, FAIL)]
+)
 def test_bounds_are_inclusive_and_nan_is_never_a_pass(value: float, verdict: Verdict) -> None:
     lock = gates(metrics={"tiny-choice.accuracy": {"min": 2.0, "max": 3.0}})
     result = EvalResult("tiny-choice", "multiple_choice", (Metric("accuracy", value),), ())

@@ -18,6 +18,12 @@ def test_one_null_among_settings_is_unknown_and_one_failure_is_a_failure() -> No
     assert judge_metric("bench.x", None, 2.0, [null, high, fine], ()).message == "b: 9 s"
 
 
+def test_an_eval_metric_of_one_part_is_named_with_an_at_sign_too() -> None:
+    values = [Measured("s.acc", "", 0.9, "share"), Measured("s.acc@sums", "", 0.4, "share", 0.3, 0.5)]
+    assert judge_metric("s.acc", 0.5, None, values, ()).message == "0.9"
+    assert judge_metric("s.acc@sums", 0.5, None, values, ()).message == "0.4 (95 % interval 0.3 to 0.5)"
+
+
 def test_without_bounds_a_value_must_exist() -> None:
     assert judge_metric("s.m", None, None, [Measured("s.m", "", 1.0, "")], ()).verdict is Verdict.PASS
     assert judge_metric("s.m", None, None, [], {"s"}).message == "s has not been run"

@@ -51,7 +51,16 @@ def test_decisions_read_back_newest_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELEC 1", "SELECT nothing FROM runs", "DELETE FROM runs", "DROP TABLE runs", "ATTACH 'other.db'", "SELECT * FROM '/etc/passwd'", ""]
+    "sql",
+    [
+        "SELEC 1",
+        "SELECT nothing FROM runs",
+        "DELETE FROM runs",
+        "DROP TABLE runs",
+        "ATTACH 'other.db'",
+        "SELECT * FROM '/etc/passwd'",
+        "",
+    ],
 )
 def test_wrong_or_writing_sql_is_a_usage_error(tmp_path: Path, sql: str) -> None:
     database = tmp_path / "results.duckdb"

@@ -16,7 +16,19 @@ LOCK = make.lock()
 def test_all_tables_are_there(tmp_path: Path) -> None:
     database = tmp_path / "results.duckdb"
     Recorder(database).add(make.sound_runs(LOCK)[0])
-    tables = {"runs", "models", "hardware", "engines", "findings", "outcomes", "eval_items", "metrics", "bench_rows", "decisions", "deployments"}
+    tables = {
+        "runs",
+        "models",
+        "hardware",
+        "engines",
+        "findings",
+        "outcomes",
+        "eval_items",
+        "metrics",
+        "bench_rows",
+        "decisions",
+        "deployments",
+    }
     assert set(read.query(database, "SHOW TABLES").name) == tables | {"migrations"}
 
 
@@ -33,7 +45,9 @@ def test_a_database_newer_than_the_tool_is_left_alone(tmp_path: Path) -> None:
     assert database.read_bytes() == before
 
 
-def test_a_new_migration_is_applied_to_an_old_database_by_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_migration_is_applied_to_an_old_database_by_a_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     database = tmp_path / "results.duckdb"
     run = make.sound_runs(LOCK)[0]
     Recorder(database).add(run)
@@ -44,7 +58,10 @@ def test_a_new_migration_is_applied_to_an_old_database_by_a_reader(tmp_path: Pat
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m002_notes))
     assert read.query(database, "SELECT * FROM notes").empty
     assert read.run_by_id(database, run.id) == run
-    assert list(read.query(database, "SELECT name FROM migrations ORDER BY number").name) == ["m001_results", "m002_notes"]
+    assert list(read.query(database, "SELECT name FROM migrations ORDER BY number").name) == [
+        "m001_results",
+        "m002_notes",
+    ]
 
 
 def test_a_migration_that_fails_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,12 +40,18 @@ def test_times_keep_their_instant_and_a_time_without_zone_is_refused(tmp_path: P
     Recorder(database).add(abroad)
     assert read.run_by_id(database, run.id) == abroad == run
     with pytest.raises(ValueError, match="zone"):
-        Recorder(database).add(replace(run, id="other", started=datetime(2026, 1, 1)))  # noqa: DTZ001
+        Recorder(database).add(replace(run, id="other", started=datetime(2026, 1, 1)))
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -54,9 +61,13 @@ JSON = st.recursive(
     content=st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), JSON, max_size=3),
     words=st.text(st.characters(exclude_categories=["Cs"])),
 )
-def test_any_text_and_json_reads_back_equal(tmp_path_factory: pytest.TempPathFactory, content: dict[str, object], words: str) -> None:
+def test_any_text_and_json_reads_back_equal(
+    tmp_path_factory: pytest.TempPathFactory, content: dict[str, object], words: str
+) -> None:
     database = tmp_path_factory.mktemp("any") / "results.duckdb"
-    outcome = Outcome("suite", "group", "case\0'\"; DROP TABLE runs; --", Verdict.FAIL, words, content, {"raw": words}, 0.1)
+    outcome = Outcome(
+        "suite", "group", "case\0'\"; DROP TABLE runs; --", Verdict.FAIL, words, content, {"raw": words}, 0.1
+    )
     run = make.run(LOCK, "check", "tiny-stop", StageResult(outcomes=(outcome,)))
     Recorder(database).add(run)
     assert read.run_by_id(database, run.id) == run
@@ -84,7 +95,7 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     database = tmp_path / "results.duckdb"
     first, *_ = make.sound_runs(LOCK)
     Recorder(database).add(first)
-    with pytest.raises(Exception, match="Duplicate|PRIMARY KEY|primary key"):
+    with pytest.raises(duckdb.ConstraintException, match=r"(?i)duplicate|primary key"):
         Recorder(database).add(first)
     assert read.query(database, "SELECT * FROM runs").shape[0] == 1
     assert read.query(database, "SELECT * FROM findings").shape[0] == 1
@@ -119,14 +130,15 @@ for number in range(1000):
 
 
 def test_kill_at_any_point_leaves_whole_runs_alone(tmp_path: Path) -> None:
-    """A child is killed 20 times while it writes: everything it said was recorded is there, and nothing is there in part."""
+    """A child is killed 20 times while it writes: what it said was recorded is there, nothing is there in part."""
     database = tmp_path / "results.duckdb"
     chance = random.Random(0)
     kept: set[str] = set()
     deadline = time.monotonic() + 40
     for batch in range(20):
         command = [sys.executable, "-c", WRITER, str(database), str(batch)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) as child:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
             assert child.stdout is not None
             assert child.stdout.readline() == "ready\n"
             time.sleep(chance.uniform(0.0, 0.25))

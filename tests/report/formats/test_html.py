@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+
+from pipeline.checks.model import Verdict
+from pipeline.report.formats import html
+from pipeline.report.model import Report
+from tests import factories as make
+from tests.report import samples
+
+VOID = {"meta", "link", "img", "br", "hr", "input", "base", "source", "wbr"}
+MARK = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?"}
+LOADS = {"src", "srcset", "href", "xlink:href", "data", "action", "poster", "background"}
+
+
+class Page(HTMLParser):
+    """The tags, ids, attributes and text of a document; nesting is checked on the way."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.ids: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.text.append(" ")
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    @property
+    def said(self) -> str:
+        return " ".join("".join(self.text).split())
+
+
+EVERY = pytest.mark.parametrize(
+    "sample", [samples.accepted, samples.rejected, samples.unjudged, samples.empty, samples.hostile]
+)
+
+
+@EVERY
+def test_loads_nothing_and_runs_nothing(sample: Callable[[], Report]) -> None:
+    page = Page(html.render(sample()))
+    assert not {
+        "script",
+        "img",
+        "iframe",
+        "link",
+        "object",
+        "embed",
+        "base",
+        "form",
+        "audio",
+        "video",
+        "foreignobject",
+        "use",
+    } & set(page.tags)
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    assert all(value.startswith("#") for _, name, value in page.attributes if name in LOADS)
+    style = html.render(sample()).split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert any("default-src 'none'" in value for _, name, value in page.attributes if name == "content")
+
+
+@EVERY
+def test_every_section_is_there_with_landmarks_and_headed_tables(sample: Callable[[], Report]) -> None:
+    page = Page(html.render(sample()))
+    assert {"decision", "chain", "model", "lint", "checks", "evals", "bench", "machine", "reproduce"} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    assert (page.tags["main"], page.tags["h1"], page.tags["nav"], page.tags["header"], page.tags["footer"]) == (
+        1,
+        1,
+        1,
+        1,
+        1,
+    )
+    assert page.tags["caption"] == page.tags["table"]
+    named = {value.removeprefix("#") for _, name, value in page.attributes if name in ("href", "aria-labelledby")}
+    assert named <= set(page.ids)
+
+
+def test_shows_every_verdict_reason_digest_finding_and_number() -> None:
+    for report in (samples.accepted(), samples.rejected()):
+        page = Page(html.render(report))
+        assert report.decision is not None
+        for reason in report.decision.reasons:
+            assert (
+                " ".join(f"{MARK[reason.verdict]} {reason.verdict.value} {reason.rule} {reason.message}".split())
+                in page.said
+            )
+        for link in report.chain:
+            for _, digest in link.entries:
+                assert digest in page.said
+        for run in report.runs:
+            assert run.id in page.said
+            for outcome in run.result.outcomes:
+                mark = MARK[outcome.verdict]
+                assert f"{mark} {outcome.verdict.value} {outcome.case} {outcome.group} {outcome.diagnosis}" in page.said
+            for finding in run.result.findings:
+                assert finding.message in page.said
+                assert finding.fix in page.said
+            for row in run.result.bench:
+                assert row.metric in page.said
+                assert row.reason in page.said
+            if run.result.evaluation:
+                assert all(item.id in page.said for item in run.result.evaluation.items)
+    assert "tiny-perplexity has not been run in the version that is locked" in page.said
+    assert "<tool_call>" in page.said
+    assert f"noisy {make.NOISE}" in page.said
+
+
+def test_hostile_text_is_shown_and_does_nothing() -> None:
+    text = html.render(samples.hostile())
+    page = Page(text)
+    assert "<script>alert('owned')</script>" in page.said
+    assert "\u202e" not in text
+    assert "\\u202edesrever" in text
+    assert "\x07" not in text
+    assert "<script" not in text.lower()
+    assert "<img" not in text.lower()
+
+
+def test_failed_cases_are_open_and_passed_ones_closed() -> None:
+    text = html.render(samples.rejected())
+    assert text.count('<details class="case" open>') == 2
+    assert text.count('<details class="case">') == 5
+
+
+def test_long_evidence_is_cut_and_says_so() -> None:
+    assert html._clip("x" * (html.TEXT_SHOWN + 5)).endswith("… 5 more characters are in the record")
+    assert html._clip("short") == "short"
+
+
+def test_the_same_report_is_the_same_file() -> None:
+    assert html.render(samples.accepted()) == html.render(samples.accepted())

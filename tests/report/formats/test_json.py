@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json as standard
+from dataclasses import replace
+
+import pytest
+
+from pipeline.evals.model import EvalResult, Metric
+from pipeline.record.model import StageResult
+from pipeline.report.formats import json
+from tests import factories as make
+from tests.report import samples
+
+
+@pytest.mark.parametrize("sample", [samples.accepted, samples.rejected, samples.unjudged, samples.hostile])
+def test_the_schema_is_stable(sample: object) -> None:
+    assert callable(sample)
+    content = standard.loads(json.render(sample()))
+    assert list(content) == [
+        *(
+            "schema",
+            "model",
+            "generated",
+            "assay_version",
+            "lock_digest",
+            "lock",
+            "decision",
+            "chain",
+            "runs",
+            "not_run",
+            "engine",
+        ),
+        *("hardware", "reproduce"),
+    ]
+    assert content["schema"] == "assay.report/1"
+
+
+def test_everything_on_record_is_in_it() -> None:
+    report = samples.rejected()
+    content = standard.loads(json.render(report))
+    assert [run["id"] for run in content["runs"]] == [run.id for run in report.runs]
+    assert [o["verdict"] for o in content["runs"][2]["result"]["outcomes"]] == ["pass", "fail", "pass", "unknown"]
+    assert content["decision"]["accepted"] is False
+    assert content["decision"]["digest"] == report.chain[-1].entries[0][1]
+    assert content["not_run"] == {"check": [], "eval": ["tiny-perplexity"]}
+    assert content["lock"] == report.lock.content()
+
+
+def test_numbers_that_do_not_exist_are_null() -> None:
+    lock = make.lock()
+    result = EvalResult("tiny-choice", "multiple_choice", (Metric("accuracy", float("nan"), high=float("inf")),), ())
+    report = replace(samples.accepted(), runs=(make.run(lock, "eval", "tiny-choice", StageResult(evaluation=result)),))
+    metric = standard.loads(json.render(report))["runs"][0]["result"]["evaluation"]["metrics"][0]
+    assert (metric["value"], metric["high"]) == (None, None)
