@@ -15,7 +15,7 @@ from pipeline.record.model import Decision, Run, RunKey
 from pipeline.record.rows import READERS, Row, to_decision, to_run
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 _NEWEST = "ORDER BY number DESC"
 _THESE = "lock_digest = ? AND engine_digest = ? AND hardware_digest = ?"
@@ -64,7 +64,7 @@ def model(database: Path, lock_digest: str) -> dict[str, Any]:
     return _content(database, "SELECT content FROM models WHERE lock_digest = ?", lock_digest)
 
 
-def query(database: Path, sql: str) -> pandas.DataFrame:
+def query(database: Path, sql: str) -> pd.DataFrame:
     """Answer SQL over the tables, reading alone. Raises UsageError with DuckDB's message when the SQL is wrong or
     would write."""
     with reading(database) as connection:
@@ -76,7 +76,7 @@ def query(database: Path, sql: str) -> pandas.DataFrame:
                 raise UsageError(
                     "the SQL has no answer to show", hint="write a SELECT; the tables are listed by: SHOW TABLES"
                 )
-            frame: pandas.DataFrame = answer.df()
+            frame: pd.DataFrame = answer.df()
             return frame
         except duckdb.Error as error:
             raise UsageError(f"SQL: {error}", hint="the tables are listed by: SHOW TABLES") from None

@@ -31,7 +31,8 @@ def m001_results(connection: Connection) -> None:
             lock_digest VARCHAR NOT NULL, engine_digest VARCHAR NOT NULL, hardware_digest VARCHAR NOT NULL,
             stage VARCHAR NOT NULL, subject VARCHAR NOT NULL, subject_digest VARCHAR NOT NULL,
             started TIMESTAMP NOT NULL, seconds DOUBLE NOT NULL, assay_version VARCHAR NOT NULL,
-            argv VARCHAR[] NOT NULL, seed BIGINT, outputs_digest VARCHAR NOT NULL, eval_suite VARCHAR, eval_kind VARCHAR);
+            argv VARCHAR[] NOT NULL, seed BIGINT, outputs_digest VARCHAR NOT NULL,
+            eval_suite VARCHAR, eval_kind VARCHAR);
         CREATE TABLE findings (
             run_id VARCHAR NOT NULL, position INTEGER NOT NULL, code VARCHAR NOT NULL, severity VARCHAR NOT NULL,
             message VARCHAR NOT NULL, place VARCHAR NOT NULL, evidence VARCHAR NOT NULL, fix VARCHAR NOT NULL);
