@@ -5,13 +5,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import httpx
 
 from pipeline.core.errors import NetworkError, UsageError
 
-_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+if TYPE_CHECKING:
+    import httpx
+
+_CONNECT_SECONDS, _READ_SECONDS = 10.0, 30.0
 _REDIRECTS = 5
 
 
@@ -38,8 +40,11 @@ def check_url(url: str) -> str:
 @contextmanager
 def get(url: str, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
     """Open ``url``, following redirects to allowed URLs; yields the streaming response. Raises NetworkError."""
+    import httpx  # a fifth of a second, which commands that stay on this machine save
+
+    timeout = httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
     try:
-        with httpx.Client(timeout=_TIMEOUT, trust_env=True) as client:
+        with httpx.Client(timeout=timeout, trust_env=True) as client:
             for _ in range(_REDIRECTS + 1):
                 with client.stream("GET", check_url(url), headers=headers) as response:
                     if response.is_redirect:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from pipeline.flow.session import Session
 from pipeline.flow.stages import recorded
 from pipeline.gate.decide import current, decide
 from pipeline.lock.model import Lockfile
-from pipeline.record.model import Decision
+from pipeline.record.model import Decision, Run
 from pipeline.record.read import decisions_of
 from pipeline.report.build import build
 from pipeline.report.model import Report
@@ -21,11 +22,40 @@ from pipeline.report.render import formats, render
 
 def judge(session: Session, lock: Lockfile) -> Decision:
     """Decide on a lock from its runs on record. The same verdict on the same runs is recorded once."""
-    engine = str(session.require_engine(lock).identity.digest)
-    machine = str(session.hardware.digest)
+    return _judge(session, lock, recorded(session, lock))
+
+
+def report_of(session: Session, lock: Lockfile) -> Report:
+    """Return the report of a lock on this engine and hardware, decided now."""
+    runs = recorded(session, lock)
+    decision = _judge(session, lock, runs)
+    engine, machine = _here(session, lock)
+    return build(
+        lock,
+        current(lock, engine, machine, runs),
+        decision,
+        engine_digest=engine,
+        hardware_digest=machine,
+        engine=session.require_engine(lock).identity.content(),
+        hardware=session.hardware.content(),
+        generated=datetime.now(UTC),
+        version=__version__,
+    )
+
+
+def write_reports(session: Session, report: Report, *, again: bool = True) -> list[Path]:
+    """Write a report in every format to ``reports/``; returns the files. Those that show this very decision stay unless ``again``."""
+    paths = {name: session.project.reports / f"{report.lock.name}.{kind.SUFFIX}" for name, kind in formats().items()}
+    if again or not all(path.is_file() for path in paths.values()) or _shown(paths["json"]) != _marks(report):
+        for name, path in paths.items():
+            atomic_write(path, render(report, name))
+    return list(paths.values())
+
+
+def _judge(session: Session, lock: Lockfile, runs: list[Run]) -> Decision:
+    engine, machine = _here(session, lock)
     now = datetime.now(UTC)
-    id = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-    decision = decide(lock, engine, machine, recorded(session, lock), now, id)
+    decision = decide(lock, engine, machine, runs, now, f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}")
     before = decisions_of(session.project.database, str(lock.digest), engine, machine)
     if before and _same(before[0], decision):
         return before[0]
@@ -33,32 +63,21 @@ def judge(session: Session, lock: Lockfile) -> Decision:
     return decision
 
 
-def report_of(session: Session, lock: Lockfile) -> Report:
-    """Return the report of a lock on this engine and hardware, decided now."""
-    decision = judge(session, lock)
-    identity = session.require_engine(lock).identity
-    engine, machine = str(identity.digest), str(session.hardware.digest)
-    return build(
-        lock,
-        current(lock, engine, machine, recorded(session, lock)),
-        decision,
-        engine_digest=engine,
-        hardware_digest=machine,
-        engine=identity.content(),
-        hardware=session.hardware.content(),
-        generated=datetime.now(UTC),
-        version=__version__,
-    )
+def _here(session: Session, lock: Lockfile) -> tuple[str, str]:
+    return str(session.require_engine(lock).identity.digest), str(session.hardware.digest)
 
 
-def write_reports(session: Session, report: Report) -> list[Path]:
-    """Write a report in every format to ``reports/``; returns the files."""
-    written = []
-    for name, module in formats().items():
-        path = session.project.reports / f"{report.lock.name}.{module.SUFFIX}"
-        atomic_write(path, render(report, name))
-        written.append(path)
-    return written
+def _marks(report: Report) -> tuple[str | None, str]:
+    return report.decision.id if report.decision else None, report.version
+
+
+def _shown(path: Path) -> tuple[str | None, str]:
+    """Return which decision, by which version, a JSON report shows."""
+    try:
+        content = json.loads(path.read_bytes())
+        return content["decision"]["id"], content["assay_version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, ""
 
 
 def _same(one: Decision, other: Decision) -> bool:

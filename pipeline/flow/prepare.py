@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.core.digest import Digest
 from pipeline.core.errors import LockOutOfDate
 from pipeline.flow.session import Session
 from pipeline.lock.compile import compile_lock
@@ -32,7 +33,7 @@ def make_lock(session: Session, name: str, *, dry_run: bool = False) -> Locked:
     path = find_spec(session.project, name)
     spec = read_spec(path)
 
-    def learn_digest(url: str, size: int):  # type: ignore[no-untyped-def]
+    def learn_digest(url: str, size: int) -> Digest:
         return learn(session.store, url, size, session.project.root, progress=session.progress)
 
     lock = compile_lock(spec, resolve(spec, path, session.project, learn_digest, session.progress))

@@ -64,7 +64,7 @@ def run(session: Session, name: str, *, force: bool = False, told: Step = lambda
         with _step(told, "gate", "report") as say:
             report = report_of(session, lock)
             ran.decision = report.decision
-            ran.reports = write_reports(session, report)
+            ran.reports = write_reports(session, report, again=force)
             accepted = ran.decision is not None and ran.decision.accepted
             told("gate", "ok" if accepted else "rejected", "accepted" if accepted else "")
             say(ran.reports[0].name if ran.reports else "")

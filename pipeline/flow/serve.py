@@ -69,12 +69,12 @@ def _start(session: Session, stored: Stored, folder: Path, host: str, port: int)
     if not key_file.exists():
         atomic_write(key_file, new_key() + "\n", 0o600)
     log.unlink(missing_ok=True)
-    threads = session.threads(lock)
+    listen, threads = Listen(host, port), session.threads(lock)
     argv = server_argv(
         lock,
         weights=stored.weights,
         template=stored.template,
-        listen=Listen(host, port),
+        listen=listen,
         key_file=key_file.resolve(),
         threads=threads,
     )
@@ -83,7 +83,7 @@ def _start(session: Session, stored: Stored, folder: Path, host: str, port: int)
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         headers = {"Authorization": f"Bearer {key_file.read_text().strip()}"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as client, session.progress.task(f"load {lock.name}"):
-            wait_ready(process, client, READY_WITHIN)
+            wait_ready(process, client, listen, READY_WITHIN)
             props = prove(client, lock, stored.weights)
     except BaseException:
         process.stop(_GRACE)

@@ -1,19 +1,20 @@
-"""The stages that test a model. Each is a job that gives one run; a job whose key is on record is not done again unless forced."""
+"""The stages that test a model. Each is a job that gives one run; a job whose key is on record is not done again unless forced.
+
+What a stage needs to run is imported when it runs: where all is on record, nothing of it is loaded.
+"""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from pipeline import __version__
-from pipeline.bench.engine import engine_rows
-from pipeline.bench.service import memory_rows, service_rows
-from pipeline.checks.engine import load_suite, run_suite
 from pipeline.core.canonical import digest_of
-from pipeline.fleet.local import evaluate
 from pipeline.flow.prepare import verify_all
 from pipeline.flow.session import Session, Stored
 from pipeline.lint.engine import lint, rules_digest
@@ -22,7 +23,9 @@ from pipeline.lint.subject import subject_of
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Run, RunKey, StageResult
 from pipeline.record.read import runs_of
-from pipeline.runtime.server import Running, running
+
+if TYPE_CHECKING:
+    from pipeline.runtime.server import Running
 
 STAGES = ("lint", "check", "eval", "bench")
 
@@ -136,13 +139,17 @@ def _lint(session: Session, stored: Stored, job: Job) -> _Result:
     return StageResult(findings=lint_stored(session, stored)), ()
 
 
-def _serve(session: Session, stored: Stored):  # type: ignore[no-untyped-def]
+def _serve(session: Session, stored: Stored) -> AbstractContextManager[Running]:
+    from pipeline.runtime.server import running
+
     threads = session.threads(stored.lock)
     build = session.require_engine(stored.lock)
     return running(build, stored.lock, weights=stored.weights, template=stored.template, threads=threads)
 
 
 def _check(session: Session, stored: Stored, job: Job) -> _Result:
+    from pipeline.checks.engine import load_suite, run_suite
+
     lock = stored.lock
     suite = load_suite(session.project.suites / job.key.subject)
     sampling = lock.spec.sampling.model_dump()
@@ -154,6 +161,8 @@ def _check(session: Session, stored: Stored, job: Job) -> _Result:
 
 
 def _eval(session: Session, stored: Stored, job: Job) -> _Result:
+    from pipeline.fleet.local import evaluate
+
     folder = session.project.suites / job.key.subject
     result = evaluate(
         folder,
@@ -167,6 +176,9 @@ def _eval(session: Session, stored: Stored, job: Job) -> _Result:
 
 
 def _bench(session: Session, stored: Stored, job: Job) -> _Result:
+    from pipeline.bench.engine import engine_rows
+    from pipeline.bench.service import resource_rows, service_rows
+
     spec = stored.lock.spec
     rows = engine_rows(
         session.require_engine(stored.lock),
@@ -178,8 +190,8 @@ def _bench(session: Session, stored: Stored, job: Job) -> _Result:
     )
     with _serve(session, stored) as server:
         chat = spec.profile == "chat" and _has_template(stored)
-        rows += service_rows(server.client, spec.bench, model=spec.name, chat=chat, progress=session.progress)
-        rows += memory_rows(server.load_seconds, server.peak_rss())
+        rows += service_rows(server.client, spec.bench, model=spec.name, chat=chat, seed=spec.sampling.seed, progress=session.progress)
+        rows += resource_rows(server.load_seconds, server.peak_rss())
         return StageResult(bench=rows), server.argv
 
 

@@ -124,7 +124,7 @@ def _identify(server: Path, origin: str) -> EngineIdentity:
     found = re.search(r"version: (.+?) \((?:build \d+, )?(?:commit )?([0-9a-f]{7,40})\)", said)
     if not found:
         raise EngineError(f"{server} does not say which llama.cpp it is: {said.strip()[:200]!r}", hint=HOW_TO_BUILD)
-    files = {server.name: server} | {path.name: path for path in _libraries(server)}
+    files = {server.name: server} | {path.name: path for path in _libraries(server)} | _bindings(server)
     with ThreadPoolExecutor() as pool:
         digests = dict(zip(files, pool.map(lambda path: str(Digest.of_file(path)), files.values()), strict=True))
     backends = sorted({match[1] for name in files if (match := _BACKENDS.match(name))} - {"base"})
@@ -142,6 +142,12 @@ def _libraries(server: Path) -> list[Path]:
         raise EngineError(f"{server} lacks a shared library", hint=f"see: ldd {server}; {HOW_TO_BUILD}")
     listed = re.findall(r"(?:=> )?(/\S+) \(0x", said)
     return sorted({Path(path).resolve() for path in listed} | {path.resolve() for path in later})
+
+
+def _bindings(server: Path) -> dict[str, Path]:
+    """Return the copies of the libraries that the Python bindings load, where the server was packaged with them."""
+    folder = server.parent.parent / "llama_cpp" / "lib"
+    return {f"llama_cpp/{path.name}": path for path in sorted(folder.glob("lib*")) if not path.is_symlink()}
 
 
 def _ask(argv: list[str], server: Path) -> str:

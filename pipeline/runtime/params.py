@@ -1,7 +1,8 @@
-"""The whole command line of llama-server: what the lock fixes, and what belongs to this machine. Pure."""
+"""The whole command line of llama-server: what the lock fixes, and what belongs to this machine."""
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,13 @@ class Listen:
 
     host: str
     port: int | None = None
+
+    def accepts(self) -> bool:
+        """Tell whether somebody takes connections there now."""
+        unix = self.host.endswith(".sock")
+        family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            return probe.connect_ex(self.host if unix else (self.host, self.port or 0)) == 0
 
     def argv(self) -> tuple[str, ...]:
         return ("--host", self.host, *(("--port", str(self.port)) if self.port is not None else ()))
