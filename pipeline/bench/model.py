@@ -10,9 +10,9 @@ from typing import Any
 class BenchRow:
     """One measured quantity.
 
-    ``layer`` is ``engine`` (llama-bench) or ``service`` (llama-server over HTTP); ``metric`` is its full name in gates and reports, for
-    instance ``decode_tok_s`` or ``ttft_ms``; ``test`` tells settings apart (``pp512``, ``streams=4``). ``value`` is the median of
-    ``samples``. Missing values are None with a ``reason``, never 0.
+    ``layer`` is ``engine`` (llama-bench) or ``service`` (llama-server over HTTP); ``metric`` is its full name in gates
+    and reports, for instance ``decode_tok_s`` or ``ttft_ms``; ``test`` tells settings apart (``pp512``, ``streams=4``).
+    ``value`` is the median of ``samples``. Missing values are None with a ``reason``, never 0.
     """
 
     layer: str

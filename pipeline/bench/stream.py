@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 Clock = Callable[[], float]
-# A gap is too short to be the server's when it is below this part of the server's own; a reader with more than this share
-# of such gaps had fallen behind, and read in bursts what had waited for it.
+# A gap is too short to be the server's when it is below this part of the server's own; a reader with more than this
+# share of such gaps had fallen behind, and read in bursts what had waited for it.
 SHORT_GAP = 0.2
 MOST_SHORT_GAPS = 0.1
 # llama-server may drop a connection right after a stream, without an answer to a request that is already on its way.
@@ -25,8 +25,8 @@ class Timed:
     """What one request took. Times are seconds on the caller's clock.
 
     ``arrivals`` are those of the events that carried generated text, the first of which ends the time to first token;
-    an event that carries only a role does not count. ``made`` are the server's own times of the same events, or nothing.
-    ``tokens`` is the server's count, as an event may hold several tokens. ``error`` is empty after a success.
+    an event that carries only a role does not count. ``made`` are the server's own times of the same events, or
+    nothing. ``tokens`` is the server's count, as an event may hold several tokens. ``error`` is empty after a success.
     """
 
     sent: float
@@ -46,7 +46,7 @@ class Timed:
 
     @property
     def behind(self) -> bool:
-        """Tell whether the reader was kept from reading, so that arrivals bunch up; False if the server has no times."""
+        """Tell whether the reader was kept from reading, so that arrivals bunch up; False where ``made`` is empty."""
         pairs = list(zip(_gaps(self.arrivals), _gaps(self.made), strict=False))
         return sum(seen < SHORT_GAP * true for seen, true in pairs) > MOST_SHORT_GAPS * len(pairs)
 

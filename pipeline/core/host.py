@@ -21,11 +21,11 @@ GIB = 1 << 30
 
 # The instruction sets that llama.cpp's kernels choose by, as the kernel spells them.
 SIMD_FLAGS = (
-    "avx avx2 fma f16c bmi2 avx_vnni avx512f avx512bw avx512vl avx512vbmi avx512_vnni avx512_bf16 avx512_fp16"
-    " amx_tile amx_int8 amx_bf16"  # x86
-    " asimd asimddp asimdhp fphp i8mm bf16 sve sve2 svei8mm sme sme2"  # Arm
-    " vsx zvfh v"  # POWER, RISC-V
-).split()
+    *("avx", "avx2", "fma", "f16c", "bmi2", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512vbmi", "avx512_vnni"),
+    *("avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16"),
+    *("asimd", "asimddp", "asimdhp", "fphp", "i8mm", "bf16", "sve", "sve2", "svei8mm", "sme", "sme2"),
+    *("vsx", "zvfh", "v"),  # POWER, RISC-V
+)
 # The x86-64 psABI's levels, each by the flags it adds that a virtual machine may hide.
 X86_LEVELS = (
     ("x86-64", {"sse2"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -17,16 +17,11 @@ class Task(Protocol):
 class Progress(Protocol):
     """Where long work says how far it is."""
 
-    def task(self, label: str, total: int | None = None, unit: str = "") -> _TaskContext:
+    def task(self, label: str, total: int | None = None, unit: str = "") -> AbstractContextManager[Task]:
         """Open a task of ``total`` units (bytes, items, cases); None where nobody knows."""
 
     def note(self, message: str) -> None:
         """Say one line for people."""
-
-
-class _TaskContext(Protocol):
-    def __enter__(self) -> Task: ...
-    def __exit__(self, *exc: object) -> object: ...
 
 
 class _Silent:

@@ -18,8 +18,9 @@ from pipeline.core.host import Gpu, Hardware, hardware, read_hardware
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and /sys")
 
 X86 = (
-    "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: Intel(R) Xeon(R) Gold 6430\n"
-    "stepping\t: 8\nflags\t\t: fpu sse2 {flags}\n\nprocessor\t: 1\nmodel name\t: another\n"
+    "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\n"
+    "model name\t: Intel(R) Xeon(R) Gold 6430\nstepping\t: 8\nflags\t\t: fpu sse2 {flags}\n\n"
+    "processor\t: 1\nmodel name\t: another\n"
 )
 V3 = "cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3 avx avx2 bmi1 bmi2 f16c fma abm movbe xsave"
 ARM = (
