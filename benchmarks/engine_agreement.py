@@ -1,4 +1,4 @@
-"""Compare Assay's engine figures with llama-bench run by hand on the same file, in turns; exit code 1 if they differ."""
+"""Compare Assay's engine figures with llama-bench run by hand on one file, in turns; exit code 1 if they differ."""
 
 from __future__ import annotations
 
