@@ -12,7 +12,7 @@ from pipeline.lock.model import Lockfile
 from pipeline.record.model import Decision, Reason, Run
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
-_NAMED = 5
+_NAMED = 3
 
 
 def decide(

@@ -57,13 +57,15 @@ def draw(title: str, bars: Sequence[Bar], *, bounds: Sequence[tuple[str, float]]
     for name, bound in bounds:
         x = _x(bound, ticks[-1])
         drawing.add(drawing.line((x, HEAD - 6), (x, base), class_=f"bound {name}"))
+    for index, bar in enumerate(bars):
+        y = HEAD + ROW * index + 14
+        drawing.add(drawing.text(bar.name, (f"{_LEFT}%", y), class_="name"))
+        drawing.add(drawing.text(bar.shown, (f"{_RIGHT}%", y), class_="value end"))
     text: str = drawing.tostring()
     return visible(text)
 
 
 def _draw_bar(drawing: svgwrite.Drawing, bar: Bar, y: float, end: float) -> None:
-    drawing.add(drawing.text(bar.name, (f"{_LEFT}%", y + 14), class_="name"))
-    drawing.add(drawing.text(bar.shown, (f"{_RIGHT}%", y + 14), class_="value end"))
     if bar.value is None or not math.isfinite(bar.value):
         return
     middle = y + 28

@@ -78,6 +78,8 @@ def plain(value: Any) -> str:
             return value
         case list() | tuple():
             return " · ".join(plain(part) for part in value)
+        case {"text": str(text), **rest}:
+            return f"{text} ({plain(rest)})" if rest else text
         case dict():
             return ", ".join(f"{key} {plain(part)}" for key, part in value.items())
         case _:

@@ -68,3 +68,9 @@ JSON = st.recursive(
 @given(JSON)
 def test_pretty_reads_back(value: object) -> None:
     assert json.loads(pretty(value)) == value
+
+
+def test_objects_in_cells_lead_with_their_text() -> None:
+    assert plain({"text": "Paris.", "logprob": -0.5, "tokens": 2}) == "Paris. (logprob -0.5, tokens 2)"
+    assert plain({"text": "Paris."}) == "Paris."
+    assert plain({"b": 1, "c": "d"}) == "b 1, c d"

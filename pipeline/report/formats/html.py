@@ -17,6 +17,7 @@ from pipeline.report.text import duration, number, plain, pretty, quantity, size
 
 SUFFIX = "html"
 ITEMS_SHOWN = 500
+OPEN_CASES = 3
 TEXT_SHOWN = 20_000
 _COLUMNS = 8
 CELL_SHOWN = 600
@@ -51,6 +52,7 @@ def render(report: Report) -> str:
         "of_bench": figures.of_bench,
         "of_eval": figures.of_eval,
         "ITEMS_SHOWN": ITEMS_SHOWN,
+        "OPEN_CASES": OPEN_CASES,
     }
     return environment.get_template("page.html.j2").render(report=report, lock=report.lock, decision=report.decision)
 
@@ -84,12 +86,12 @@ def _short_pretty(value: Any) -> str:
 
 
 def _columns(items: tuple[Item, ...]) -> list[str]:
-    """Return the keys that items have in their details, the most common first, as many as fit."""
-    counts: dict[str, int] = {}
+    """Return the keys that items have in their details, as many as fit: text first, then lists, then numbers."""
+    ranks: dict[str, int] = {}
     for item in items:
-        for key in item.detail:
-            counts[key] = counts.get(key, 0) + 1
-    return sorted(counts, key=lambda key: -counts[key])[:_COLUMNS]
+        for key, value in item.detail.items():
+            ranks.setdefault(key, 0 if isinstance(value, str) else 1 if isinstance(value, (list, dict)) else 2)
+    return sorted(ranks, key=lambda key: ranks[key])[:_COLUMNS]
 
 
 def _tally(run: Run) -> str:
