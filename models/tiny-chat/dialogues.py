@@ -476,17 +476,19 @@ def persona(words: Words) -> Dialogue:
     return Dialogue([_say("system", system), _say("user", ask), _say("assistant", f"My name is {who}.")], [], "persona")
 
 
-_TURNS: tuple[tuple[Callable[[Words], Dialogue], float], ...] = (
-    (single_call, 30), (parallel_calls, 14), (no_tool_fits, 12), (copying, 12), (small_talk, 7), (fact, 12), (one_letter, 8), (arithmetic, 8), (persona, 5),
+# For each kind of main turn: how often it is drawn while practising, and after.
+_TURNS: tuple[tuple[Callable[[Words], Dialogue], float, float], ...] = (
+    (single_call, 30, 26), (parallel_calls, 14, 15), (no_tool_fits, 12, 22), (copying, 12, 8), (small_talk, 7, 5), (fact, 12, 8),
+    (one_letter, 8, 12), (arithmetic, 8, 10), (persona, 5, 5),
 )
 _SYSTEMS = ("You are a helpful assistant.", "You are tiny-chat.", "Answer briefly.", "Be friendly.", "You are a helpful assistant that can use tools.")
 
 
-def dialogue(rng: random.Random) -> Dialogue:
+def dialogue(rng: random.Random, *, practice: bool = False) -> Dialogue:
     """Return a training dialogue: one main turn, often plain turns around it, sometimes tools that nobody needs."""
     words = Words(rng)
-    makers, weights = zip(*_TURNS)
-    main: Dialogue = rng.choices(makers, weights)[0](words)
+    makers, practising, after = zip(*_TURNS)
+    main: Dialogue = rng.choices(makers, practising if practice else after)[0](words)
     messages, tools = list(main.messages), main.tools
     plain = (small_talk, fact, copying, arithmetic)
     system = messages.pop(0) if messages[0]["role"] == "system" else None
@@ -501,7 +503,7 @@ def dialogue(rng: random.Random) -> Dialogue:
 
 def tokenizer_text(rng: random.Random) -> str:
     """Return a dialogue's prose for training the tokenizer: made-up words left out, so that they split alike everywhere."""
-    made = dialogue(rng)
+    made = dialogue(rng, practice=True)
     kinds = [rng.choice(KINDS) for _ in range(2)]
     blank = {key: "" for kind in kinds for key in kind.parameters}
     prose = [rng.choice(kind.asks).format(**blank) for kind in kinds] + [kind.part.format(**blank) for kind in kinds]

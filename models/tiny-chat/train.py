@@ -7,7 +7,7 @@ The whole recipe is here: a byte-level BPE, a llama-architecture decoder, Muon a
 fixed, so two runs on the same machine and thread count give the same weights. About an hour on two cores with bfloat16 units.
 
 Sources: RMSNorm, RoPE and SwiGLU as in LLaMA (Touvron et al. 2023); Muon (Jordan et al. 2024); a learning rate that is held and then
-decays linearly over the last third (Hägele et al. 2024).
+decays linearly over the last 45 % (Hägele et al. 2024).
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class Config:
     eps: float = 1e-5
     merges: int = 420
     spaced_words: int = 120
-    steps: int = 6000
+    steps: int = 4200
+    practice_pools: int = 77
+    decision_weight: float = 6.0
     batch_tokens: int = 8192
     warmup: int = 150
     lr: float = 3e-3
@@ -183,26 +185,31 @@ class Encoder:
         return ids, learn
 
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def collate(rows: list[tuple[list[int], list[bool]]]) -> Batch:
-    """Return ids (batch, time), a mask of the places that predict an answer token, and those tokens in order."""
+    """Return ids (batch, time), a mask of the places that predict an answer token, those tokens in order, and which begin an answer."""
     longest = max(len(ids) for ids, _ in rows)
     ids = torch.zeros(len(rows), longest, dtype=torch.long)
     learn = torch.zeros(len(rows), longest, dtype=torch.bool)
     for i, (row, mask) in enumerate(rows):
         ids[i, : len(row)] = torch.tensor(row)
         learn[i, : len(row)] = torch.tensor(mask)
-    return ids[:, :-1], learn[:, 1:], ids[:, 1:][learn[:, 1:]]
+    first = learn[:, 1:] & ~learn[:, :-1]
+    return ids[:, :-1], learn[:, 1:], ids[:, 1:][learn[:, 1:]], first[learn[:, 1:]]
 
 
 def batches(config: Config, encode: Encoder, start: int) -> Iterator[tuple[int, Batch]]:
-    """Yield pool numbers and batches of about ``batch_tokens``, rows of like length together, a pool at a time; pool n depends on n alone."""
+    """Yield pool numbers and batches of about ``batch_tokens``, rows of like length together, a pool at a time; pool n depends on n alone.
+
+    The first ``practice_pools`` teach to copy and to call; from then on, dialogues that turn on one decision are drawn more often.
+    """
     pool_size, pool = 600, start
     while True:
+        practice = pool < config.practice_pools
         rng = random.Random(config.seed * 1_000_003 + pool)
-        rows = sorted((row for row in (encode(dialogues.dialogue(rng)) for _ in range(pool_size)) if len(row[0]) <= config.context), key=lambda row: len(row[0]))
+        rows = sorted((row for row in (encode(dialogues.dialogue(rng, practice=practice)) for _ in range(pool_size)) if len(row[0]) <= config.context), key=lambda row: len(row[0]))
         groups: list[list[tuple[list[int], list[bool]]]] = [[]]
         for row in rows:
             if groups[-1] and (len(groups[-1]) + 1) * len(row[0]) > config.batch_tokens:
@@ -225,7 +232,7 @@ def held_out_exact(model: TinyChat, encode: Encoder, count: int, device: torch.d
         right = 0
         for first in range(0, count, 32):
             rows = [encode(make(words)) for _ in range(min(32, count - first))]
-            ids, where, targets = collate(rows)
+            ids, where, targets, _ = collate(rows)
             with torch.autocast(device.type, torch.bfloat16):
                 predicted = model(ids.to(device), where.to(device)).argmax(-1).cpu()
             owner = torch.arange(len(rows))[:, None].expand_as(where)[where]
@@ -238,8 +245,8 @@ def held_out_exact(model: TinyChat, encode: Encoder, count: int, device: torch.d
 
 
 def rate(config: Config, step: int) -> float:
-    """The learning rate as a share of its peak: linear warm-up, held, linear decay over the last third."""
-    decay = config.steps // 3
+    """The learning rate as a share of its peak: linear warm-up, held, linear decay over the last 45 %."""
+    decay = int(config.steps * 0.45)
     return min(1.0, (step + 1) / config.warmup, max(0.0, (config.steps - step) / decay))
 
 
@@ -265,12 +272,15 @@ def train(config: Config, tokenizer: Tokenizer) -> TinyChat:
     print(f"{parameters:,} parameters, {tokenizer.get_vocab_size()} tokens, from step {step} of {config.steps} on {device}", flush=True)
     stream, began, tokens, mean = batches(config, encode, pool), time.monotonic(), 0, 0.0
     while step < config.steps:
-        pool, (ids, where, targets) = next(stream)
+        pool, (ids, where, targets, first) = next(stream)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = config.lr * rate(config, step)
         with torch.autocast(device.type, torch.bfloat16):
-            loss = F.cross_entropy(model(ids.to(device), where.to(device)).float(), targets.to(device))
+            losses = F.cross_entropy(model(ids.to(device), where.to(device)).float(), targets.to(device), reduction="none")
+        # An answer's first token decides: a call or not, which letter. It is one of twenty, so it would hardly be learnt otherwise.
+        weight = torch.where(first.to(device), 1.0 if pool < config.practice_pools else config.decision_weight, 1.0)
+        loss = (losses * weight).sum() / weight.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:

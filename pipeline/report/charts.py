@@ -13,10 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import svgwrite
+from typing import TYPE_CHECKING
 
 from pipeline.report.text import visible
+
+if TYPE_CHECKING:
+    import svgwrite
 
 ROW = 46
 HEAD = 8
@@ -40,6 +42,8 @@ class Bar:
 def draw(title: str, bars: Sequence[Bar], *, bounds: Sequence[tuple[str, float]] = (), top: float | None = None) -> str:
     """Return an ``svg`` element. ``bounds`` are the gate's, with their names; ``top`` fixes the axis's end (1 for a
     share)."""
+    import svgwrite  # slow to import, and needed only where something is drawn
+
     height = HEAD + ROW * len(bars) + FOOT
     drawing = svgwrite.Drawing(size=("100%", height), class_="chart", debug=False)
     drawing["role"] = "img"
