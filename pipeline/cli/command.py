@@ -55,7 +55,7 @@ def command(function: F) -> click.Command:
 
     @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
     @click.option("--quiet", "-q", is_flag=True, help="No progress, no notes.")
-    @click.option("--project", type=click.Path(file_okay=False, path_type=Path), default=".", help="Any folder of the project.")
+    @click.option("--project", type=click.Path(file_okay=False, path_type=Path), default=".", envvar="ASSAY_PROJECT", help="Any folder of the project.")
     @click.option("--engine", type=click.Path(path_type=Path), help="A llama-server to use instead of the packaged one.")
     @wraps(function)
     def run(as_json: bool, quiet: bool, project: Path, engine: Path | None, **arguments: Any) -> int:

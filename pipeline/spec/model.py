@@ -20,106 +20,143 @@ class Part(BaseModel):
 
 
 class License(Part):
-    """Which licences are acceptable. ``id`` states the licence where the file doesn't; ``allow`` lists SPDX ids, lower case."""
+    """Which licences are acceptable."""
 
-    id: str | None = None
-    allow: Strings = ()
+    id: str | None = Field(default=None, description="The model's licence, where its file states none or a wrong one.")
+    allow: Strings = Field(
+        default=(), description="SPDX ids; when empty, any licence will do, and none at all is a warning."
+    )
 
 
 class Engine(Part):
-    """How llama.cpp runs the model. ``context`` counts tokens for each slot; ``threads`` null means one for each physical core."""
+    """How llama.cpp runs the model."""
 
-    context: int = Field(default=4096, gt=0, le=10_000_000)
-    slots: int = Field(default=1, gt=0, le=256)
-    gpu_layers: int = Field(default=0, ge=0)
-    threads: int | None = Field(default=None, gt=0, le=1024)
-    batch: int = Field(default=2048, gt=0)
-    micro_batch: int = Field(default=512, gt=0)
-    cache_type_k: CacheType = "f16"
-    cache_type_v: CacheType = "f16"
-    flash_attention: Literal["on", "off"] = "off"
-    load: Literal["copy", "mmap"] = "copy"
+    context: int = Field(default=4096, gt=0, le=10_000_000, description="Tokens of context for each slot.")
+    slots: int = Field(default=1, gt=0, le=256, description="Requests that are worked on at once.")
+    gpu_layers: int = Field(default=0, ge=0, description="Layers that a GPU computes; 0 is CPU only.")
+    threads: int | None = Field(
+        default=None, gt=0, le=1024, description="Threads; null means one for each physical core."
+    )
+    batch: int = Field(default=2048, gt=0, description="Most tokens of a prompt that are submitted at once.")
+    micro_batch: int = Field(default=512, gt=0, description="Most tokens that are computed at once.")
+    cache_type_k: CacheType = Field(default="f16", description="How keys are stored in the KV cache.")
+    cache_type_v: CacheType = Field(
+        default="f16", description="How values are stored in the KV cache; quantized types need flash attention."
+    )
+    flash_attention: Literal["on", "off"] = Field(
+        default="off",
+        description="Flash attention; llama.cpp's `auto` is not offered, since it decides by the machine.",
+    )
+    load: Literal["copy", "mmap"] = Field(
+        default="copy",
+        description="`copy` reads the weights into own memory; with `mmap`, bytes that change on disk are served.",
+    )
 
 
 class Chat(Part):
     """The chat template to use instead of the file's (path from the spec's folder), and extra stop strings."""
 
-    template: str | None = None
-    stop: Strings = ()
+    template: str | None = Field(
+        default=None,
+        description="A Jinja file that replaces the model's own chat template; a path from the spec's folder.",
+    )
+    stop: Strings = Field(default=(), description="Strings that end an answer, besides the model's own stop tokens.")
 
 
 class Sampling(Part):
     """How tokens are drawn. ``temperature`` 0 is greedy."""
 
-    temperature: float = Field(default=0.0, ge=0, strict=False)
-    top_k: int = Field(default=40, ge=0)
-    top_p: float = Field(default=0.95, gt=0, le=1, strict=False)
-    min_p: float = Field(default=0.05, ge=0, le=1, strict=False)
-    repeat_penalty: float = Field(default=1.0, gt=0, strict=False)
-    seed: int = Field(default=0, ge=0)
-    max_tokens: int = Field(default=256, gt=0)
+    temperature: float = Field(
+        default=0.0, ge=0, strict=False, description="0 is greedy: the likeliest token each time."
+    )
+    top_k: int = Field(default=40, ge=0, description="Draw among the k likeliest tokens; 0 means all.")
+    top_p: float = Field(
+        default=0.95,
+        gt=0,
+        le=1,
+        strict=False,
+        description="Draw among the likeliest tokens that together have this probability.",
+    )
+    min_p: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        strict=False,
+        description="Leave out tokens less likely than this share of the likeliest.",
+    )
+    repeat_penalty: float = Field(default=1.0, gt=0, strict=False, description="1 is none.")
+    seed: int = Field(default=0, ge=0, description="Where the random numbers begin.")
+    max_tokens: int = Field(default=256, gt=0, description="The longest answer, in tokens.")
 
 
 class Ignore(Part):
     """A lint finding that is known and accepted, with the reason."""
 
-    code: str
-    reason: Annotated[str, StringConstraints(min_length=3)]
+    code: str = Field(description="The rule's code, for instance A202.")
+    reason: Annotated[str, StringConstraints(min_length=3)] = Field(description="Why it is acceptable.")
 
 
 class Lint(Part):
     """What lint leaves out."""
 
-    ignore: Annotated[tuple[Ignore, ...], Field(strict=False)] = ()
+    ignore: Annotated[tuple[Ignore, ...], Field(strict=False)] = Field(
+        default=(), description="Findings that are known and accepted."
+    )
 
 
 class Bench(Part):
     """What to measure: prompt lengths for prefill, token counts for decode, concurrent streams for the service."""
 
-    prefill: Counts = (128,)
-    decode: Counts = (32,)
-    repetitions: int = Field(default=5, ge=3, le=100)
-    streams: Counts = (1, 4)
-    requests: int = Field(default=8, gt=0, le=10_000)
-    max_tokens: int = Field(default=32, gt=0)
+    prefill: Counts = Field(default=(128,), description="Prompt lengths, in tokens, for `llama-bench`.")
+    decode: Counts = Field(default=(32,), description="Answer lengths, in tokens, for `llama-bench`.")
+    repetitions: int = Field(default=5, ge=3, le=100, description="How often each of these is measured.")
+    streams: Counts = Field(default=(1, 4), description="Concurrent streams of the load test through `llama-server`.")
+    requests: int = Field(default=8, gt=0, le=10_000, description="Requests for each number of streams.")
+    max_tokens: int = Field(default=32, gt=0, description="Tokens asked for in each request.")
 
 
 class Limit(Part):
     """Bounds on one metric."""
 
-    min: float | None = Field(default=None, strict=False)
-    max: float | None = Field(default=None, strict=False)
+    min: float | None = Field(default=None, strict=False, description="The least that is accepted.")
+    max: float | None = Field(default=None, strict=False, description="The most that is accepted.")
 
 
 class Gates(Part):
-    """What a model must show to be accepted. ``lint`` is the worst severity allowed; ``checks`` are groups in which every case must
-    pass; ``metrics`` maps ``suite.metric`` or ``bench.metric`` (with ``@test`` for one setting) to bounds."""
+    """What a model must show to be accepted."""
 
-    lint: Literal["none", "info", "warning", "error"] = "warning"
-    checks: Strings = ()
-    metrics: dict[str, Limit] = Field(default_factory=dict)
+    lint: Literal["none", "info", "warning", "error"] = Field(
+        default="warning", description="The worst severity that is allowed."
+    )
+    checks: Strings = Field(default=(), description="Groups of check cases that must all pass.")
+    metrics: dict[str, Limit] = Field(
+        default_factory=dict,
+        description="`suite.metric` or `bench.metric`, with `@test` for one setting, each with bounds.",
+    )
 
 
 class Deploy(Part):
     """How it is served."""
 
-    port: int = Field(default=8080, ge=0, le=65535)
+    port: int = Field(default=8080, ge=0, le=65535, description="The port of `assay serve`; 0 takes a free one.")
 
 
 class Spec(Part):
     """One model of the catalog."""
 
-    name: Name
-    source: str
-    sha256: Sha256 | None = None
-    profile: Literal["chat", "completion"] = "chat"
+    name: Name = Field(description="The model's name; the file is `specs/NAME.yaml`.")
+    source: str = Field(description="Where the weights come from; see sources.md.")
+    sha256: Sha256 | None = Field(default=None, description="The digest of the weights, where you know it.")
+    profile: Literal["chat", "completion"] = Field(
+        default="chat", description="`completion` for a base model: no chat template is asked for."
+    )
     license: License = License()
     engine: Engine = Engine()
     chat: Chat = Chat()
     sampling: Sampling = Sampling()
     lint: Lint = Lint()
-    checks: Strings = ()
-    evals: Strings = ()
+    checks: Strings = Field(default=(), description="Behaviour suites: folders of `evals/`.")
+    evals: Strings = Field(default=(), description="Quality suites: folders of `evals/`.")
     bench: Bench = Bench()
     gates: Gates = Gates()
     deploy: Deploy = Deploy()
