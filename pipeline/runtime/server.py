@@ -66,7 +66,8 @@ def running(
         atomic_write(key_file, key + "\n", 0o600)
         argv = server_argv(lock, weights=weights, template=template, listen=listen, key_file=key_file, threads=threads)
         client = httpx.Client(
-            transport=httpx.HTTPTransport(uds=listen.host, verify=False),
+            # llama-server closes a connection after a stream without saying so: none is used twice.
+            transport=httpx.HTTPTransport(uds=listen.host, verify=False, limits=httpx.Limits(max_keepalive_connections=0)),
             base_url="http://localhost",
             headers={"Authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(600.0, connect=10.0),
