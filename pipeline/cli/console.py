@@ -37,7 +37,7 @@ class Lines:
         yield self
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
+    def shown(self, *, keep: bool = False) -> Iterator[None]:
         yield
 
     def step(self, name: str, state: str, detail: str = "") -> None:
@@ -86,11 +86,11 @@ class Bars:
             self._live.update(self._picture(), refresh=True)
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Keep the picture on the screen; the table stays when it ends, the bars don't."""
+    def shown(self, *, keep: bool = False) -> Iterator[None]:
+        """Keep the picture on the screen; when it ends it goes, or with ``keep`` the table stays."""
         self._open += 1
         if self._live is None:
-            self._start()
+            self._start(transient=not keep)
         try:
             yield
         finally:
@@ -99,7 +99,7 @@ class Bars:
                 self._live.stop()
                 self._live = None
 
-    def _start(self) -> None:
+    def _start(self, *, transient: bool) -> None:
         from rich import progress
         from rich.console import Console
         from rich.live import Live
@@ -112,7 +112,7 @@ class Bars:
         )
         console = Console(stderr=True)
         self._bars = progress.Progress(*columns, console=console)
-        self._live = Live(self._picture(), console=console, transient=not self._steps, refresh_per_second=8)
+        self._live = Live(self._picture(), console=console, transient=transient, refresh_per_second=8)
         self._live.start()
 
     def _picture(self) -> Any:

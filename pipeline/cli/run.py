@@ -30,7 +30,7 @@ def run(app: App, names: tuple[str, ...], force: bool, offline: bool) -> int:
     board = session.progress = progress_for(app.quiet)
     answers, lines, code = [], [], 0
     chosen = session.names(names)
-    with board.shown():
+    with board.shown(keep=True):
         for name in chosen:
             lead = f"{name}  " if len(chosen) > 1 else ""
             ran = run_one(session, name, force=force, told=lambda step, state, detail, lead=lead: board.step(lead + step, state, detail))
