@@ -87,7 +87,7 @@ def _type(schema: dict[str, Any], field: dict[str, Any]) -> str:
         return " or ".join(_type(schema, part) for part in field["anyOf"])
     if "enum" in field or "const" in field:
         return " or ".join(f"`{choice}`" for choice in field.get("enum", [field.get("const")]))
-    kind = field.get("type", "anything")
+    kind = str(field.get("type", "anything"))
     if kind == "array":
         return f"list of {_type(schema, field.get('items', {}))}"
     if kind == "object":
@@ -167,7 +167,7 @@ def lint() -> str:
 
 
 def suites() -> str:
-    intro = "A suite is a folder of `evals/`: data with a version, a licence and a source. Locks pin its version and digest."
+    intro = "A suite is a folder of `evals/`: data with a version, licence and source. Locks pin version and digest."
     rows = [("Suite", "Kind", "Version", "Size", "Licence", "What")]
     for path in sorted((ROOT / "evals").glob("*/suite.yaml")):
         head = read_model(path, SuiteHead)
