@@ -12,7 +12,8 @@ from pipeline.cli.stage import run_stage
 @NAMES
 @click.option("--force", is_flag=True, help="Run again what is on record.")
 def check(app: App, names: tuple[str, ...], force: bool) -> int:
-    """Check behaviour through llama-server: stop tokens, tool calling. Exit 1 when a case of a required group does not pass.
+    """Check behaviour through llama-server: stop tokens, tool calling. Exit 1 when a case of a required group does not
+    pass.
 
     \b
     assay check tiny-chat

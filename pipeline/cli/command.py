@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from pipeline.core.errors import AssayError, SpecError
 
 if TYPE_CHECKING:
     from pipeline.flow.session import Session
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
+@dataclass
 class App:
     """One invocation: where to look and how to answer. stdout is the result; stderr is for people."""
 
@@ -26,6 +28,7 @@ class App:
     as_json: bool
     quiet: bool
     engine: Path | None
+    answered: bool = field(default=False, init=False)
 
     def session(self, *, offline: bool = False) -> Session:
         """Return the session of the project. Raises UsageError where there is none."""
@@ -38,38 +41,73 @@ class App:
 
     def answer(self, schema: str, content: dict[str, Any], text: str) -> None:
         """Print the result: ``content`` as JSON with its schema, or ``text`` for people."""
+        self.answered = True
         if self.as_json:
             text = json.dumps({"schema": f"assay.{schema}/1", **content}, indent=2, ensure_ascii=False, default=str)
         if text:
             click.echo(text)
 
-    def say(self, message: str) -> None:
-        """Print one line for people, on stderr."""
-        if not self.quiet:
-            print(message, file=sys.stderr, flush=True)
-
 
 def command(function: F) -> click.Command:
-    """Make a command of ``function(app, …) -> exit code``; its docstring is its help, examples included."""
+    """Make a command of ``function(app, …) -> exit code``; its docstring is its help, examples included.
+
+    With ``--json`` stdout holds one JSON document, also when the command fails before it has an answer.
+    """
     name = function.__name__.removesuffix("_").replace("_", "-")
 
     @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
     @click.option("--quiet", "-q", is_flag=True, help="No progress, no notes.")
-    @click.option("--project", type=click.Path(file_okay=False, path_type=Path), default=".", envvar="ASSAY_PROJECT", help="Any folder of the project.")
-    @click.option("--engine", type=click.Path(path_type=Path), help="A llama-server to use instead of the packaged one.")
+    @click.option(
+        "--project",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=".",
+        envvar="ASSAY_PROJECT",
+        help="Any folder of the project.",
+    )
+    @click.option(
+        "--engine", type=click.Path(path_type=Path), help="A llama-server to use instead of the packaged one."
+    )
     @wraps(function)
     def run(as_json: bool, quiet: bool, project: Path, engine: Path | None, **arguments: Any) -> int:
-        result: int | None = function(App(project, as_json, quiet, engine), **arguments)
+        app = App(project, as_json, quiet, engine)
+        try:
+            result: int | None = function(app, **arguments)
+        except AssayError as error:
+            if as_json and not app.answered:
+                app.answer("error", error_content(error), "")
+            raise
         return result or 0
 
     return click.command(name)(run)
 
 
-NAMES = click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=lambda *args: complete_names(*args))
-NAME = click.argument("name", metavar="NAME", shell_complete=lambda *args: complete_names(*args))
+def error_content(error: AssayError) -> dict[str, Any]:
+    """Return an error as JSON."""
+    content: dict[str, Any] = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+    if isinstance(error, SpecError):
+        content["problems"] = [asdict(problem) for problem in error.problems]
+    return content
+
+
+def show(error: AssayError) -> None:
+    """Print an expected error for people: what happened, what to do."""
+    lead = "" if isinstance(error, SpecError) else "error: "
+    print(f"{lead}{error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  -> {error.hint}", file=sys.stderr)
 
 
 def complete_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of specs that begin with what was typed."""
-    specs = Path(context.params.get("project") or ".") / "specs"
-    return sorted(path.stem for path in specs.glob("*.yaml") if path.stem.startswith(incomplete))
+    from pipeline.core.project import Project
+    from pipeline.spec.load import spec_files
+
+    try:
+        project = Project.find(Path(context.params.get("project") or "."))
+    except AssayError:
+        return []
+    return [path.stem for path in spec_files(project) if path.stem.startswith(incomplete)]
+
+
+NAMES = click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_names)
+NAME = click.argument("name", metavar="NAME", shell_complete=complete_names)

@@ -16,11 +16,13 @@ def completion(app: App, shell: str) -> int:
     assay completion bash >> ~/.bashrc
     assay completion fish > ~/.config/fish/completions/assay.fish
     """
-    from click.shell_completion import get_completion_class
+    from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
     from pipeline.cli.main import assay
 
-    found = get_completion_class(shell)
-    assert found is not None
-    click.echo(found(assay, {}, "assay", "_ASSAY_COMPLETE").source())
+    kind = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
+    maker = kind(assay, {}, "assay", "_ASSAY_COMPLETE")
+    # BashComplete.source() would start a bash to see whether it is new enough.
+    script = maker.source_template % maker.source_vars()
+    app.answer("completion", {"shell": shell, "script": script}, script)
     return 0

@@ -1,4 +1,6 @@
-"""What people see: progress bars, notes and tables, on stderr. The only module that knows rich, and only when there is a terminal."""
+"""What people see: progress bars, notes and tables, on stderr. The only module that knows rich, and only when there is
+a terminal.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +133,7 @@ def _amount(unit: str) -> str:
     return "bytes" if unit in _BYTES else "count"
 
 
-def _AmountColumn() -> Any:  # noqa: N802  # a column class that can only be made once rich is there
+def _AmountColumn() -> Any:  # a column class that can only be made once rich is there
     from rich import progress
 
     class Amount(progress.ProgressColumn):
@@ -158,5 +160,8 @@ class _Bar:
 def table(headers: list[str], rows: list[list[str]]) -> str:
     """Return a plain table for stdout: columns aligned, no colours, the same in a pipe."""
     widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [headers, *rows]]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [headers, *rows]
+    ]
     return "\n".join(lines)

@@ -26,7 +26,8 @@ def doctor(app: App) -> int:
     try:
         build = find_engine(app.engine)
         identity = build.identity
-        content["engine"] = {**identity.content(), "digest": str(identity.digest), "server": str(build.server), "origin": identity.origin}
+        found = {"digest": str(identity.digest), "server": str(build.server), "origin": identity.origin}
+        content["engine"] = identity.content() | found
         lines += [
             f"engine      llama.cpp {identity.commit}, version {identity.version}, {identity.origin}",
             f"            {build.server}",

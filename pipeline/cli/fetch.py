@@ -23,6 +23,9 @@ def fetch(app: App, names: tuple[str, ...], offline: bool) -> int:
     locks = [session.current(name) for name in session.names(names)]
     paths = fetch_all(session, locks)
     files = [file for lock in locks for file in lock.files]
-    listed = [{"path": file.path, "digest": file.sha256, "size": file.size, "stored": str(at)} for file, at in zip(files, paths, strict=True)]
+    listed = [
+        {"path": file.path, "digest": file.sha256, "size": file.size, "stored": str(path)}
+        for file, path in zip(files, paths, strict=True)
+    ]
     app.answer("fetch", {"files": listed}, "\n".join(f"{file.sha256}  {file.path}" for file in files))
     return 0

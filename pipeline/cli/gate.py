@@ -10,7 +10,8 @@ from pipeline.cli.command import NAMES, App, command
 @command
 @NAMES
 def gate(app: App, names: tuple[str, ...]) -> int:
-    """Judge models by the gates of their specs, from the results on record. Unknown counts as failure. Exit 1 when rejected.
+    """Judge models by the gates of their specs, from the results on record. Unknown counts as failure. Exit 1 when
+    rejected.
 
     \b
     assay gate tiny-chat

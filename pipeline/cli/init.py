@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -45,7 +46,10 @@ def init(app: App, name: str, source: str, force: bool) -> int:
     except UsageError:
         project = Project(Path(app.folder).resolve())
     path = project.specs / f"{name}.yaml"
-    text = _SPEC.format(name=name, source=source)
+    # A source may hold what YAML takes for its own, such as " #"; as JSON it is plain text.
+    plain = yaml.parse(f"x: {source}", path.name)
+    as_is = not plain.problems and plain.value == {"x": source}
+    text = _SPEC.format(name=name, source=source if as_is else json.dumps(source))
     check(yaml.parse(text, path.name), Spec)
     source_of(source)
     if path.exists() and not force:

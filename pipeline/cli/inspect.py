@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.command import App, command
+from pipeline.cli.command import App, command, complete_names
 
 
 @command
-@click.argument("target", metavar="NAME|FILE.gguf")
+@click.argument("target", metavar="NAME|FILE.gguf", shell_complete=complete_names)
 @click.option("--template", is_flag=True, help="Print the chat template instead.")
 def inspect(app: App, target: str, template: bool) -> int:
     """Show the facts of a GGUF file: architecture, sizes, quantization, tokens, template, memory.
@@ -19,7 +19,7 @@ def inspect(app: App, target: str, template: bool) -> int:
     assay inspect tiny-chat
     assay inspect ~/models/some.gguf --json
     """
-    from pipeline.core.errors import UsageError
+    from pipeline.flow.prepare import verify_all
     from pipeline.gguf.facts import facts_of
     from pipeline.gguf.header import read_header
     from pipeline.gguf.memory import estimate
@@ -29,9 +29,8 @@ def inspect(app: App, target: str, template: bool) -> int:
     else:
         session = app.session(offline=True)
         lock = session.current(target)
+        verify_all(session, [lock], deep=False)
         path, engine = session.stored(lock).weights, lock.spec.engine
-        if not path.is_file():
-            raise UsageError(f"{target} is not in the store", hint=f"run assay fetch {target}")
     header = read_header(path)
     facts = facts_of(header)
     if template:

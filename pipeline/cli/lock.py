@@ -9,7 +9,9 @@ from pipeline.cli.command import NAMES, App, command
 
 @command
 @NAMES
-@click.option("--check", is_flag=True, help="Only compare; exit 3 and the changed fields when a spec moved. No network.")
+@click.option(
+    "--check", is_flag=True, help="Only compare; exit 3 and the changed fields when a spec moved. No network."
+)
 @click.option("--dry-run", is_flag=True, help="Resolve and show what would change, write nothing.")
 def lock(app: App, names: tuple[str, ...], check: bool, dry_run: bool) -> int:
     """Pin what specs name: every blob by digest, the engine, the suites, the command line.

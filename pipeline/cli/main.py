@@ -1,29 +1,37 @@
-"""The entry point: find the command, run it, and turn whatever happens into a message and an exit code. The one catch point."""
+"""The entry point: find the command, run it, and turn whatever happens into a message and an exit code. The one catch
+point.
+"""
 
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
-import platform
 import signal
 import sys
-import tempfile
-import traceback
-from datetime import UTC, datetime
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 import click
 
 from pipeline import __version__
-from pipeline.core.errors import BUG, INTERRUPTED, AssayError, SpecError
+from pipeline.core.errors import BUG, INTERRUPTED, OK, AssayError, UsageError
 
 # In the order of the work: what `assay --help` lists.
-COMMANDS = (
-    "init lock fetch verify inspect lint explain check eval bench run gate report serve query schema completion doctor"
-).split()
+COMMANDS = [
+    *("init", "lock", "fetch", "verify", "inspect", "lint", "explain", "check", "eval", "bench", "run", "gate"),
+    *("report", "serve", "query", "schema", "completion", "doctor"),
+]
+
+# What the system refuses, through no fault of ours: rights, space, limits, a file where a folder must be.
+_REFUSALS = {
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "ENOENT", "ENOTDIR", "EISDIR", "ENAMETOOLONG"),
+        *("ELOOP", "EMFILE", "ENFILE", "EIO", "ESTALE"),
+    )
+}
 
 
 class Commands(click.Group):
@@ -68,52 +76,57 @@ def assay() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code. Everything that can go wrong is caught here and nowhere else."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    from pipeline.cli.command import show
+
     try:
-        code = assay.main(args=arguments, prog_name="assay", standalone_mode=False)
-        sys.stdout.flush()
-        return int(code or 0)
+        return _invoke(arguments)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
         error.show()
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        print("interrupted; what was finished is kept, run the command again to go on", file=sys.stderr)
+        return UsageError.exit_code
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was finished is kept, run the command again to go on", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of stdout went away: nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        _hush()
+        return OK
     except AssayError as error:
         show(error)
         return error.exit_code
-    except Exception:
-        return _bug(arguments)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _REFUSALS:
+            place = f"{error.filename}: " if error.filename else ""
+            show(UsageError(f"{place}{error.strerror}", hint="the system refuses this: check rights, space and paths"))
+            return UsageError.exit_code
+        from pipeline.cli.bug import write
+
+        path, reason = write(error, arguments)
+        print(f"bug in assay: {reason}\n  -> please report it with {path}", file=sys.stderr)
+        return BUG
 
 
-def show(error: AssayError) -> None:
-    """Print an expected error for people: what happened, what to do."""
-    lead = "" if isinstance(error, SpecError) else "error: "
-    print(f"{lead}{error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"  -> {error.hint}", file=sys.stderr)
+def _invoke(arguments: list[str]) -> int:
+    if "_ASSAY_COMPLETE" in os.environ:  # the shell asks for completions
+        assay.main(args=arguments, prog_name="assay")
+    with assay.make_context("assay", list(arguments)) as context:
+        code: int | None = assay.invoke(context)
+    sys.stdout.flush()
+    return code or OK
 
 
-def _bug(arguments: list[str]) -> int:
-    """Write a log that can be pasted into a report, and say where it is."""
-    now = datetime.now(UTC)
-    handle, path = tempfile.mkstemp(prefix=f"assay-{now:%Y%m%dT%H%M%S}-", suffix=".log")
-    versions = f"assay {__version__}, Python {platform.python_version()}, {platform.platform()}"
-    with os.fdopen(handle, "w") as log:
-        log.write(f"{now:%Y-%m-%d %H:%M:%S} UTC\n{versions}\nassay {' '.join(arguments)}\n\n{traceback.format_exc()}")
-    reason = traceback.format_exc(limit=0).strip().splitlines()[-1]
-    print(f"bug in assay: {reason}\n  -> please report it with {Path(path)}", file=sys.stderr)
-    return BUG
+def _hush() -> None:
+    """Let nothing more be written: the reader of our output went away, and nobody is left to tell."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -20,6 +20,6 @@ def schema(app: App, which: str) -> int:
     from pipeline.lock.model import Lockfile
     from pipeline.spec.model import Spec
 
-    model = Spec if which == "spec" else Lockfile
-    click.echo(json.dumps(model.model_json_schema(), indent=2))
+    described = (Spec if which == "spec" else Lockfile).model_json_schema()
+    app.answer("schema", {"of": which, "json_schema": described}, json.dumps(described, indent=2))
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +24,7 @@ def serve(app: App, name: str, host: str, port: int | None) -> int:
     assay serve tiny-chat
     curl http://127.0.0.1:8080/v1/models -H "Authorization: Bearer $(cat .assay/serve/tiny-chat/key)"
     """
-    from pipeline.flow.serve import serve as run
+    from pipeline.flow.serve import serve as serve_
 
     session = app.session()
     lock = session.current(name)
@@ -49,7 +50,7 @@ def serve(app: App, name: str, host: str, port: int | None) -> int:
             "Ctrl-C stops it."
         )
         app.answer("serve", content, text)
-        click.get_text_stream("stdout").flush()
+        sys.stdout.flush()
 
-    run(session, lock, host=host, port=lock.spec.deploy.port if port is None else port, started=started)
+    serve_(session, lock, host=host, port=lock.spec.deploy.port if port is None else port, started=started)
     return 0

@@ -37,7 +37,8 @@ def run_content(done: Done) -> dict[str, Any]:
     """Return a run as JSON: its key, and the rows of its stage."""
     run = done.run
     result = run.result
-    content: dict[str, Any] = {"id": run.id, "model": run.model, **asdict(run.key), "reused": done.reused, "seconds": run.seconds}
+    about = {"id": run.id, "model": run.model, "reused": done.reused, "seconds": run.seconds}
+    content: dict[str, Any] = about | asdict(run.key)
     if run.key.stage == "lint":
         content["findings"] = [asdict(finding) for finding in result.findings]
     elif run.key.stage == "check":
@@ -54,8 +55,10 @@ def _lines(run: Run) -> Iterator[str]:
         yield f"  {outcome.verdict:7} {outcome.group}/{outcome.case}: {outcome.diagnosis}"
     if run.result.evaluation:
         for metric in run.result.evaluation.metrics:
-            interval = f"  [{metric.low:.4g}, {metric.high:.4g}]" if metric.low is not None and metric.high is not None else ""
+            known = metric.low is not None and metric.high is not None
+            interval = f"  [{metric.low:.4g}, {metric.high:.4g}]" if known else ""
             yield f"  {metric.name:12} {metric.value:.4g} {metric.unit}{interval}  n={metric.n}"
     for row in run.result.bench:
         value = f"{row.value:.4g} {row.unit}" if row.value is not None else f"not measured: {row.reason}"
-        yield f"  {row.layer:8} {row.test:12} {row.metric:18} {value}{'  NOISY: ' + str(row.detail.get('reason', '')) if row.detail.get('noisy') else ''}"
+        noisy = f"  NOISY: {row.detail.get('reason', '')}" if row.detail.get("noisy") else ""
+        yield f"  {row.layer:8} {row.test:12} {row.metric:18} {value}{noisy}"

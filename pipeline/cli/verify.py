@@ -9,7 +9,9 @@ from pipeline.cli.command import NAMES, App, command
 
 @command
 @NAMES
-@click.option("--deep", is_flag=True, help="Hash every byte again, instead of trusting receipts (size, time and inode).")
+@click.option(
+    "--deep", is_flag=True, help="Hash every byte again, instead of trusting receipts (size, time and inode)."
+)
 def verify(app: App, names: tuple[str, ...], deep: bool) -> int:
     """Check stored blobs against their locks. Opens no socket; a bad blob is moved to quarantine, exit 5.
 
@@ -36,7 +38,10 @@ def verify(app: App, names: tuple[str, ...], deep: bool) -> int:
         }
         for result in results
     ]
-    good = [f"ok  {result.file.sha256}  {result.file.path}{'' if result.hashed else '  (by receipt)'}" for result in results if result.ok]
-    app.answer("verify", {"files": listed, "ok": all(result.ok for result in results)}, "\n".join(good))
+    good = [result for result in results if result.ok]
+    lines = [
+        f"ok  {result.file.sha256}  {result.file.path}{'' if result.hashed else '  (by receipt)'}" for result in good
+    ]
+    app.answer("verify", {"files": listed, "ok": good == results}, "\n".join(lines))
     require(results)
     return 0

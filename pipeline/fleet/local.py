@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,35 +26,61 @@ def evaluate(
 
 
 def submit(job: dict[str, Any], progress: Progress = SILENT) -> dict[str, Any]:
-    """Run a job, plain JSON in and out, showing its progress. Ctrl-C stops the child."""
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder, ExitStack() as stack:
+    """Run a job, plain JSON in and out, showing its progress. Ctrl-C stops the child.
+
+    Raises the AssayError that the job raised; EngineError when the child died; RuntimeError with the child's traceback
+    when the job has a bug.
+    """
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder, _Shown(progress) as shown:
         place, answer = Path(folder) / "job.json", Path(folder) / "result.json"
         place.write_text(json.dumps(job))
-        tasks: list[Task] = []
-
-        def hear(line: str) -> None:
-            if not line.startswith(PREFIX):
-                return
-            event = json.loads(line.removeprefix(PREFIX))
-            if "label" in event:
-                tasks.append(stack.enter_context(progress.task(event["label"], event["total"], event["unit"])))
-            elif "note" in event:
-                progress.note(event["note"])
-            elif tasks:
-                tasks[-1].advance(event["advance"])
-
-        argv = [sys.executable, "-m", "pipeline.fleet.worker", str(place), str(answer)]
-        done = run(argv, env=_environment(), on_stdout=hear)
+        # -P: a folder that we happen to be in must not lend its modules to the child.
+        argv = [sys.executable, "-P", "-m", "pipeline.fleet.worker", str(place), str(answer)]
+        done = run(argv, env=_environment(), on_stdout=shown.hear)
         if not answer.is_file():
             raise EngineError(f"the engine died while scoring: {done.ending}\n{done.tail(10)}", hint="try assay doctor")
         result: dict[str, Any] = json.loads(answer.read_bytes())
-        if "error" in result:
-            raise rebuild(result["error"])
-        return result
+    if "error" in result:
+        raise rebuild(result["error"])
+    if "bug" in result:
+        raise RuntimeError(f"in a job's process:\n{result['bug']}")
+    return result
+
+
+class _Shown:
+    """Shows the child's tasks for as long as it says, and none after its end."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._open: dict[int, tuple[AbstractContextManager[Task], Task]] = {}
+
+    def hear(self, line: str) -> None:
+        """Take one line of the child's stdout; what isn't progress is not for people."""
+        if not line.startswith(PREFIX):
+            return
+        event = json.loads(line.removeprefix(PREFIX))
+        if "note" in event:
+            self._progress.note(event["note"])
+        elif "label" in event:
+            opened = self._progress.task(event["label"], event["total"], event["unit"])
+            self._open[event["task"]] = opened, opened.__enter__()
+        elif "advance" in event:
+            self._open[event["task"]][1].advance(event["advance"])
+        else:
+            self._open.pop(event["task"])[0].__exit__(None, None, None)
+
+    def __enter__(self) -> _Shown:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with ExitStack() as stack:
+            for opened, _task in self._open.values():
+                stack.push(opened)
 
 
 def _environment() -> dict[str, str]:
     """Return what the child may know: enough to import this package, nothing that configures llama.cpp."""
-    kept = {key: value for key, value in os.environ.items() if key in ("PATH", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")}
+    kept = ("PATH", "TMPDIR", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
+    known = {key: value for key, value in os.environ.items() if key in kept}
     root = str(Path(__file__).resolve().parents[2])
-    return {**kept, "PYTHONPATH": root, "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "OMP_WAIT_POLICY": "passive"}
+    return {**known, "PYTHONPATH": root, "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "OMP_WAIT_POLICY": "passive"}

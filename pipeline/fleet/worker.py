@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +19,36 @@ from pipeline.core.progress import Task
 PREFIX = "assay-progress "
 
 
-class _Telling:
+def tell(**event: Any) -> None:
+    """Write one event for the parent."""
+    print(PREFIX + json.dumps(event), flush=True)
+
+
+class Telling:
     """Progress that is written to stdout for the parent to show."""
 
-    def advance(self, amount: int = 1) -> None:
-        self._tell(advance=amount)
+    def __init__(self) -> None:
+        self._numbers = count(1)
 
     @contextmanager
     def task(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
-        self._tell(label=label, total=total, unit=unit)
-        yield self
+        number = next(self._numbers)
+        tell(task=number, label=label, total=total, unit=unit)
+        try:
+            yield _Told(number)
+        finally:
+            tell(task=number)
 
     def note(self, message: str) -> None:
-        self._tell(note=message)
+        tell(note=message)
 
-    def _tell(self, **event: Any) -> None:
-        print(PREFIX + json.dumps(event), flush=True)
+
+@dataclass(frozen=True)
+class _Told:
+    number: int
+
+    def advance(self, amount: int = 1) -> None:
+        tell(task=self.number, advance=amount)
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
@@ -41,14 +57,20 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
     suite = load_suite(Path(job["suite"]))
     options = {key: job[key] for key in ("threads", "seed", "gpu_layers")}
-    result = run_suite(suite, Path(job["weights"]), **options, progress=_Telling())
+    result = run_suite(suite, Path(job["weights"]), **options, progress=Telling())
     return asdict(result)
 
 
 def plain(error: AssayError) -> dict[str, Any]:
     """Return an error as JSON, for the parent to raise again."""
     problems = [asdict(problem) for problem in error.problems] if isinstance(error, SpecError) else []
-    return {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "problems": problems, "code": error.exit_code}
+    return {
+        "kind": type(error).__name__,
+        "message": error.message,
+        "hint": error.hint,
+        "problems": problems,
+        "code": error.exit_code,
+    }
 
 
 def rebuild(content: dict[str, Any]) -> AssayError:
@@ -64,11 +86,14 @@ def rebuild(content: dict[str, Any]) -> AssayError:
 
 
 def main() -> None:
+    """Do the job in the file that the first argument names, and leave its result in the second, whole or not at all."""
     place, answer = map(Path, sys.argv[1:])
     try:
         result = work(json.loads(place.read_bytes()))
     except AssayError as error:
         result = {"error": plain(error)}
+    except Exception:
+        result = {"bug": traceback.format_exc()}
     answer.with_suffix(".new").write_text(json.dumps(result))
     answer.with_suffix(".new").replace(answer)
 

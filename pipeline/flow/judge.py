@@ -44,7 +44,9 @@ def report_of(session: Session, lock: Lockfile) -> Report:
 
 
 def write_reports(session: Session, report: Report, *, again: bool = True) -> list[Path]:
-    """Write a report in every format to ``reports/``; returns the files. Those that show this very decision stay unless ``again``."""
+    """Write a report in every format to ``reports/``; returns the files. Those that show this very decision stay unless
+    ``again``.
+    """
     paths = {name: session.project.reports / f"{report.lock.name}.{kind.SUFFIX}" for name, kind in formats().items()}
     if again or not all(path.is_file() for path in paths.values()) or _shown(paths["json"]) != _marks(report):
         for name, path in paths.items():

@@ -55,7 +55,9 @@ def fetch_all(session: Session, locks: Iterable[Lockfile]) -> list[Path]:
     """Bring every file of the locks into the store."""
     root, offline = session.project.root, session.offline
     return [
-        fetch(session.store, file, root, offline=offline, progress=session.progress) for lock in locks for file in lock.files
+        fetch(session.store, file, root, offline=offline, progress=session.progress)
+        for lock in locks
+        for file in lock.files
     ]
 
 

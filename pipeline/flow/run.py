@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from pipeline.flow.session import Session
 from pipeline.flow.stages import Done, Job, do, jobs_of
 from pipeline.record.model import Decision
 
-Step = Callable[[str, str, str], None]
+Told = Callable[[str, str, str], None]
 
 
 @dataclass
@@ -38,52 +37,63 @@ class Ran:
         return 0 if self.decision and self.decision.accepted else FINDINGS
 
 
-def run(session: Session, name: str, *, force: bool = False, told: Step = lambda *_: None) -> Ran:
+def run(session: Session, name: str, *, force: bool = False, told: Told = lambda *_: None) -> Ran:
     """Do everything for one spec: lock --check, fetch, verify, lint, check, eval, bench, gate, report.
 
-    What is on record for the same digests is not done again unless forced. ``told`` hears (step, state, detail). Errors end this spec's
-    run and are kept in the result, so that other specs still have their turn.
+    What is on record for the same digests is not done again unless forced. ``told`` hears (step, state, detail). Errors
+    end this spec's run and are kept in the result, so that other specs still have their turn.
     """
     began, ran = time.monotonic(), Ran(name)
+    board = _Board(told)
     try:
-        with _step(told, "lock --check") as say:
-            lock = session.current(name)
-            say(lock.digest.short)
-        with _step(told, "fetch") as say:
-            fetch_all(session, [lock])
-            say(f"{len(lock.files)} file{'s' if len(lock.files) > 1 else ''}")
-        with _step(told, "verify") as say:
-            verify_all(session, [lock], deep=False)
-            say("by receipt; hashed again before an engine starts")
+        board.begin("lock --check")
+        lock = session.current(name)
+        board.end("ok", lock.digest.short)
 
-        def hear(job: Job, done: Done | None) -> None:
-            step = job.key.stage if job.key.stage == job.key.subject else f"{job.key.stage} {job.key.subject}"
-            told(step, *(("…", "") if done is None else _summary(done)))
+        board.begin("fetch")
+        fetch_all(session, [lock])
+        board.end("ok", f"{len(lock.files)} file{'s' if len(lock.files) > 1 else ''}")
 
-        ran.done = do(session, jobs_of(session, lock), force=force, told=hear)
-        with _step(told, "gate", "report") as say:
-            report = report_of(session, lock)
-            ran.decision = report.decision
-            ran.reports = write_reports(session, report, again=force)
-            accepted = ran.decision is not None and ran.decision.accepted
-            told("gate", "ok" if accepted else "rejected", "accepted" if accepted else "")
-            say(ran.reports[0].name if ran.reports else "")
+        board.begin("verify")
+        verify_all(session, [lock], deep=False)
+        board.end("ok", "by receipt; hashed again before an engine starts")
+
+        ran.done = do(session, jobs_of(session, lock), force=force, told=board.job)
+
+        board.begin("gate")
+        report = report_of(session, lock)
+        ran.decision = report.decision
+        accepted = ran.decision is not None and ran.decision.accepted
+        board.end("ok" if accepted else "rejected", "accepted" if accepted else "")
+
+        board.begin("report")
+        ran.reports = write_reports(session, report, again=force)
+        board.end("ok", ran.reports[0].name if ran.reports else "")
     except AssayError as error:
+        board.end(f"exit {error.exit_code}", next(iter(error.message.splitlines()), ""))
         ran.error = error
     ran.seconds = time.monotonic() - began
     return ran
 
 
-@contextmanager
-def _step(told: Step, name: str, last: str = "") -> Iterator[Callable[[str], None]]:
-    details: list[str] = []
-    told(name, "…", "")
-    try:
-        yield details.append
-    except AssayError as error:
-        told(name, f"exit {error.exit_code}", error.message.splitlines()[0])
-        raise
-    told(last or name, "ok", "".join(details))
+class _Board:
+    """Tells how far the steps are: each has a beginning and an end, also when it ends by an error."""
+
+    def __init__(self, told: Told) -> None:
+        self._told, self._step = told, ""
+
+    def begin(self, step: str) -> None:
+        self._step = step
+        self._told(step, "…", "")
+
+    def end(self, state: str, detail: str) -> None:
+        self._told(self._step, state, detail)
+
+    def job(self, job: Job, done: Done | None) -> None:
+        if done is None:
+            self.begin(job.key.stage if job.key.stage == job.key.subject else f"{job.key.stage} {job.key.subject}")
+        else:
+            self.end(*_summary(done))
 
 
 def _summary(done: Done) -> tuple[str, str]:
@@ -100,4 +110,7 @@ def _summary(done: Done) -> tuple[str, str]:
         wanted = ("prefill_tok_s", "decode_tok_s", "ttft_ms")
         rows = {row.metric: row for row in reversed(result.bench) if row.metric in wanted and row.value is not None}
         return "ok", ", ".join(f"{name} {rows[name].value:.4g}" for name in wanted if name in rows) + f"  ({when})"
-    return ("ok", f"no findings  ({when})") if not result.findings else ("see report", f"{len(result.findings)} findings  ({when})")
+    if result.findings:
+        count = len(result.findings)
+        return "see report", f"{count} finding{'s' if count > 1 else ''}  ({when})"
+    return "ok", f"no findings  ({when})"

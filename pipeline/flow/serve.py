@@ -5,25 +5,26 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 
-from pipeline.core.errors import DigestMismatch, EngineError, UsageError
+from pipeline.core.errors import EngineError, UsageError
 from pipeline.core.files import atomic_write, locked
 from pipeline.core.http import is_loopback
 from pipeline.core.proc import Process, ending, spawn
-from pipeline.flow.prepare import fetch_all, verify_all
+from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session, Stored
+from pipeline.flow.watch import Watch
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.params import Listen, server_argv
 from pipeline.runtime.server import READY_WITHIN, new_key, prove, wait_ready
 
-_WATCH_EVERY = 2.0
-_GRACE = 3.0
+_LOOK_EVERY = 1.0
+_GRACE = 2.0
+_SHORTEST_KEY = 16
 
 
 @dataclass(frozen=True)
@@ -42,48 +43,56 @@ class Service:
 def serve(session: Session, lock: Lockfile, *, host: str, port: int, started: Callable[[Service], None]) -> None:
     """Serve until interrupted. ``started`` is called once, when the server is ready and proven.
 
-    Raises DigestMismatch when the stored bytes are not the locked ones (before the start, or changed while it runs), EngineError when
-    llama-server fails or is not what the lock says, UsageError for an address that can't be used.
+    Raises DigestMismatch when the stored bytes are not the locked ones (before the start, or changed while it runs),
+    EngineError when llama-server fails or is not what the lock says, UsageError for an address or a key that can't be
+    used, KeyboardInterrupt when interrupted before it was ready.
     """
     if not is_loopback(host):
-        raise UsageError(f"{host} is not this machine's loopback", hint="serve binds to 127.0.0.1; put a front door with TLS before it")
+        hint = "serve binds to 127.0.0.1; put a front door with TLS before it"
+        raise UsageError(f"{host} is not this machine's loopback", hint=hint)
+    host = "127.0.0.1" if host == "localhost" else host
     fetch_all(session, [lock])
-    verify_all(session, [lock], deep=True)
     folder = session.project.state / "serve" / lock.name
     with locked(folder / "lock", wait=0.0):
-        process: Process | None = None
+        watch = Watch(session, lock)
+        process, service = _start(session, session.stored(lock), folder, host, _free(host, port))
         try:
-            process, service = _start(session, session.stored(lock), folder, host, _free(host, port))
+            watch.look()
             started(service)
-            _watch(session, service)
+            _wait(process, watch, service.log)
         except KeyboardInterrupt:
             session.progress.note("stopping")
         finally:
-            if process is not None:
-                process.stop(_GRACE)
+            process.stop(_GRACE)
+
+
+def _wait(process: Process, watch: Watch, log: Path) -> NoReturn:
+    while (code := process.wait(_LOOK_EVERY)) is None:
+        watch.look()
+    raise EngineError(f"llama-server ended by itself: {ending(code)}\n{process.log_tail(10)}", hint=f"see {log}")
 
 
 def _start(session: Session, stored: Stored, folder: Path, host: str, port: int) -> tuple[Process, Service]:
     lock, build = stored.lock, session.require_engine(stored.lock)
     key_file, log = folder / "key", folder / "log"
-    if not key_file.exists():
-        atomic_write(key_file, new_key() + "\n", 0o600)
+    key = _key(key_file)
     log.unlink(missing_ok=True)
-    listen, threads = Listen(host, port), session.threads(lock)
+    listen = Listen(host, port)
     argv = server_argv(
         lock,
         weights=stored.weights,
         template=stored.template,
         listen=listen,
         key_file=key_file.resolve(),
-        threads=threads,
+        threads=session.threads(lock),
     )
     process = spawn((str(build.server), *argv), env=build.environment, log=log)
     try:
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        headers = {"Authorization": f"Bearer {key_file.read_text().strip()}"}
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as client, session.progress.task(f"load {lock.name}"):
-            wait_ready(process, client, listen, READY_WITHIN)
+        headers = {"Authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+            with session.progress.task(f"load {lock.name}"):
+                wait_ready(process, client, listen, READY_WITHIN)
             props = prove(client, lock, stored.weights)
     except BaseException:
         process.stop(_GRACE)
@@ -92,20 +101,20 @@ def _start(session: Session, stored: Stored, folder: Path, host: str, port: int)
     return process, Service(lock, process, url, key_file, log, names, props)
 
 
-def _watch(session: Session, service: Service) -> None:
-    """Wait for the server's end; stop serving when a served file is no longer the one that was verified."""
-    while (code := service.process.wait(_WATCH_EVERY)) is None:
-        for file in service.lock.files:
-            path, receipt = session.store.path(file.digest), session.store.receipt(file.digest)
-            stat = None
-            with suppress(OSError):
-                stat = path.stat()
-            if stat is None or receipt is None or not receipt.fits(stat):
-                raise DigestMismatch(
-                    f"{path} changed while it was served ({file.path}, {file.digest})",
-                    hint="serving was stopped; run assay verify --deep to see what is there now",
-                )
-    raise EngineError(f"llama-server ended by itself: {ending(code)}\n{service.process.log_tail(10)}", hint=f"see {service.log}")
+def _key(path: Path) -> str:
+    """Return the API key of a model, made once; of several lines the first. Raises UsageError for a file that protects
+    nothing.
+    """
+    if not path.exists():
+        atomic_write(path, f"{new_key()}\n", 0o600)
+    keys = path.read_text(errors="replace").split()
+    if not keys or min(map(len, keys)) < _SHORTEST_KEY:
+        raise UsageError(
+            f"{path} holds no key of {_SHORTEST_KEY} characters or more", hint="remove it, and a new one is made"
+        )
+    if path.stat().st_mode & 0o077:
+        raise UsageError(f"{path} can be read by others", hint=f"chmod 600 {path}, or remove it, and a new key is made")
+    return keys[0]
 
 
 def _free(host: str, port: int) -> int:
@@ -116,6 +125,7 @@ def _free(host: str, port: int) -> int:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise UsageError(f"can't listen on {host}:{port}: {os.strerror(error.errno or 0)}", hint="choose another: --port 0") from None
+            reason = os.strerror(error.errno or 0)
+            raise UsageError(f"can't listen on {host}:{port}: {reason}", hint="choose another: --port 0") from None
         free: int = probe.getsockname()[1]
         return free

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.core.errors import UsageError
 from pipeline.core.host import Hardware, hardware
 from pipeline.core.progress import SILENT, Progress
 from pipeline.core.project import Project
@@ -56,12 +57,15 @@ class Session:
         return lock.spec.engine.threads or self.hardware.physical_cores
 
     def current(self, name: str) -> Lockfile:
-        """Return the lock of a spec, checked against it, for the engine that is here. Raises LockOutOfDate, EngineError."""
+        """Return the lock of a spec, checked against it. Raises SpecError, UsageError, LockOutOfDate."""
         return require_current(self.project, read_spec(find_spec(self.project, name)))
 
     def names(self, named: tuple[str, ...]) -> list[str]:
-        """Return the names given, or those of the whole catalog."""
-        return list(named) or [path.stem for path in spec_files(self.project)]
+        """Return the names given, each once, or those of the whole catalog. Raises UsageError when it is empty."""
+        names = list(dict.fromkeys(named)) or [path.stem for path in spec_files(self.project)]
+        if not names:
+            raise UsageError(f"no specs in {self.project.specs}", hint="make one: assay init NAME --source …")
+        return names
 
     def stored(self, lock: Lockfile) -> Stored:
         """Return where the lock's files lie; they must have been fetched."""

@@ -1,4 +1,5 @@
-"""The stages that test a model. Each is a job that gives one run; a job whose key is on record is not done again unless forced.
+"""The stages that test a model. Each is a job that gives one run; a job whose key is on record is not done again unless
+forced.
 
 What a stage needs to run is imported when it runs: where all is on record, nothing of it is loaded.
 """
@@ -71,13 +72,20 @@ def recorded(session: Session, lock: Lockfile) -> list[Run]:
 
 
 def do(
-    session: Session, jobs: list[Job], *, force: bool = False, told: Callable[[Job, Done | None], None] = lambda *_: None
+    session: Session,
+    jobs: list[Job],
+    *,
+    force: bool = False,
+    told: Callable[[Job, Done | None], None] = lambda *_: None,
 ) -> list[Done]:
-    """Do what is not on record, one job after the other, each recorded as soon as it ends. ``told`` hears of each start and end.
+    """Do what is not on record, one job after the other, each recorded as soon as it ends. ``told`` hears of each start
+    and end.
 
     The files are hashed again before the first engine starts.
     """
-    known = {run.key: run for lock in {job.lock.name: job.lock for job in jobs}.values() for run in recorded(session, lock)}
+    known = {
+        run.key: run for lock in {job.lock.name: job.lock for job in jobs}.values() for run in recorded(session, lock)
+    }
     done, verified = [], set()
     for job in jobs:
         told(job, None)
@@ -155,7 +163,12 @@ def _check(session: Session, stored: Stored, job: Job) -> _Result:
     sampling = lock.spec.sampling.model_dump()
     with _serve(session, stored) as server:
         outcomes = run_suite(
-            suite, server.client, model=lock.name, sampling=sampling, stop=lock.spec.chat.stop, progress=session.progress
+            suite,
+            server.client,
+            model=lock.name,
+            sampling=sampling,
+            stop=lock.spec.chat.stop,
+            progress=session.progress,
         )
         return StageResult(outcomes=outcomes), server.argv
 
@@ -190,7 +203,9 @@ def _bench(session: Session, stored: Stored, job: Job) -> _Result:
     )
     with _serve(session, stored) as server:
         chat = spec.profile == "chat" and _has_template(stored)
-        rows += service_rows(server.client, spec.bench, model=spec.name, chat=chat, seed=spec.sampling.seed, progress=session.progress)
+        rows += service_rows(
+            server.client, spec.bench, model=spec.name, chat=chat, seed=spec.sampling.seed, progress=session.progress
+        )
         rows += resource_rows(server.load_seconds, server.peak_rss())
         return StageResult(bench=rows), server.argv
 

@@ -1,8 +1,9 @@
 """Find llama.cpp and know exactly which one it is.
 
-Looked for in this order: the build that came with the Python bindings, the path in ``$ASSAY_ENGINE`` (``llama-server`` or its folder),
-``llama-server`` on PATH. The identity is made of what can't lie: the commit compiled in, and the sha256 of the server and of every shared
-library that the loader would give it.
+Looked for in this order: what the user names with ``--engine`` or ``$ASSAY_ENGINE`` (``llama-server`` or its folder), the
+build that came with the Python bindings, ``llama-server`` on PATH. The identity is made of what can't lie: the commit
+compiled in, and the sha256 of the server, of every shared library that the loader would give it, and of those that the
+bindings load.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,19 @@ from pipeline.core.digest import Digest
 from pipeline.core.errors import EngineError
 from pipeline.lock.model import LockedEngine
 
-HOW_TO_BUILD = "run: uv sync --reinstall-package llama-cpp-python (a C++ compiler is needed; about five minutes)"
+HOW_TO_BUILD = (
+    "build it: python3 bootstrap.py assay doctor (five minutes; needs a C++ compiler); rm -r .venv starts anew"
+)
+HOW_TO_NAME = "name llama-server or its folder with --engine or ASSAY_ENGINE, or neither to use the packaged one"
 STRAY_CONFIG = Path("/etc/llama.cpp/config.ini")
-_BACKENDS = re.compile(r"lib(?:ggml)-([a-z0-9]+)\.(?:so|dylib)")
+_BACKENDS = re.compile(r"libggml-([a-z0-9]+)\.(?:so|dylib)")
+_PACKAGED = "packaged with llama-cpp-python"
 _PASSED = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
 
 
 @dataclass(frozen=True)
 class EngineIdentity:
-    """Which llama.cpp this is. ``files`` maps file names to sha256 digests; ``origin`` says how it was found and is not part of it."""
+    """Which llama.cpp this is. ``files`` maps names to sha256 digests; ``origin``, how it was found, is not part of it."""
 
     commit: str
     version: str
@@ -75,7 +79,7 @@ class EngineBuild:
 
 
 def environment(server: Path) -> dict[str, str]:
-    """Return the environment for a llama.cpp binary: no configuration files, no ``LLAMA_ARG_*``; libraries beside it are found."""
+    """Return the environment for a llama.cpp binary: its libraries are found, no configuration or ``LLAMA_ARG_*`` is."""
     base = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
     library = server.parent.parent / "lib"
     if library.is_dir():
@@ -83,7 +87,6 @@ def environment(server: Path) -> dict[str, str]:
     return base | {key: os.environ[key] for key in _PASSED if key in os.environ}
 
 
-@cache
 def find_engine(configured: Path | None = None) -> EngineBuild:
     """Return the engine and its identity. Raises EngineError that says what is missing and how to get it."""
     if STRAY_CONFIG.exists():
@@ -96,25 +99,24 @@ def require_pinned(build: EngineBuild, pinned: LockedEngine) -> None:
     """Raise EngineError unless the engine is of the commit that the lock pins."""
     have, want = build.identity.commit, pinned.llama_cpp_commit
     if not (have.startswith(want) or want.startswith(have)):
-        raise EngineError(f"{build.server} is llama.cpp {have}, the lock pins {want}", hint=HOW_TO_BUILD)
+        hint = HOW_TO_BUILD if build.identity.origin == _PACKAGED else HOW_TO_NAME
+        raise EngineError(f"{build.server} is llama.cpp {have}, the lock pins {want}", hint=hint)
 
 
 def _find(configured: Path | None) -> tuple[Path, str]:
-    package = find_spec("llama_cpp")
-    if package and package.origin:
-        packaged = Path(package.origin).parent.parent / "bin" / "llama-server"
-        if packaged.is_file() and configured is None:
-            return packaged, "packaged with llama-cpp-python"
-    named = str(configured) if configured else os.environ.get("ASSAY_ENGINE")
+    named = configured or os.environ.get("ASSAY_ENGINE")
     if named:
         path = Path(named)
         path = path / "llama-server" if path.is_dir() else path
         if not path.is_file():
-            raise EngineError(f"no llama-server at {path}", hint="ASSAY_ENGINE must name llama-server or its folder")
-        return path.resolve(), "configured"
+            raise EngineError(f"no llama-server at {path}", hint=HOW_TO_NAME)
+        return path.resolve(), "named by the user"
+    bindings = _bindings()
+    if bindings and (packaged := bindings.parent / "bin" / "llama-server").is_file():
+        return packaged, _PACKAGED
     if found := shutil.which("llama-server"):
         return Path(found).resolve(), "on PATH"
-    if package:
+    if bindings:
         raise EngineError("llama-cpp-python is installed, but was built without llama-server", hint=HOW_TO_BUILD)
     raise EngineError("llama.cpp is not installed", hint=HOW_TO_BUILD)
 
@@ -124,7 +126,7 @@ def _identify(server: Path, origin: str) -> EngineIdentity:
     found = re.search(r"version: (.+?) \((?:build \d+, )?(?:commit )?([0-9a-f]{7,40})\)", said)
     if not found:
         raise EngineError(f"{server} does not say which llama.cpp it is: {said.strip()[:200]!r}", hint=HOW_TO_BUILD)
-    files = {server.name: server} | {path.name: path for path in _libraries(server)} | _bindings(server)
+    files = {server.name: server} | {path.name: path for path in _libraries(server)} | _bound_libraries()
     with ThreadPoolExecutor() as pool:
         digests = dict(zip(files, pool.map(lambda path: str(Digest.of_file(path)), files.values()), strict=True))
     backends = sorted({match[1] for name in files if (match := _BACKENDS.match(name))} - {"base"})
@@ -144,10 +146,17 @@ def _libraries(server: Path) -> list[Path]:
     return sorted({Path(path).resolve() for path in listed} | {path.resolve() for path in later})
 
 
-def _bindings(server: Path) -> dict[str, Path]:
-    """Return the copies of the libraries that the Python bindings load, where the server was packaged with them."""
-    folder = server.parent.parent / "llama_cpp" / "lib"
-    return {f"llama_cpp/{path.name}": path for path in sorted(folder.glob("lib*")) if not path.is_symlink()}
+def _bindings() -> Path | None:
+    """Return the folder of llama-cpp-python, which is not imported for it."""
+    package = find_spec("llama_cpp")
+    return Path(package.origin).parent if package and package.origin else None
+
+
+def _bound_libraries() -> dict[str, Path]:
+    """Return the libraries that the bindings load to score with: part of the engine, whichever server is used."""
+    bindings = _bindings()
+    found = sorted((bindings / "lib").glob("lib*")) if bindings else []
+    return {f"llama_cpp/{path.name}": path for path in found if not path.is_symlink()}
 
 
 def _ask(argv: list[str], server: Path) -> str:

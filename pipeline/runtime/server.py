@@ -1,7 +1,10 @@
-"""Start llama-server from verified files, wait until it is ready, prove that it is what the lock says, and stop it for sure."""
+"""Start llama-server from verified files, wait until it is ready, prove that it is what the lock says, and stop it for
+sure.
+"""
 
 from __future__ import annotations
 
+import os
 import secrets
 import tempfile
 import time
@@ -54,20 +57,28 @@ class Running:
 
 @contextmanager
 def running(
-    build: EngineBuild, lock: Lockfile, *, weights: Path, template: Path | None, threads: int, ready_within: float = READY_WITHIN
+    build: EngineBuild,
+    lock: Lockfile,
+    *,
+    weights: Path,
+    template: Path | None,
+    threads: int,
+    ready_within: float = READY_WITHIN,
 ) -> Iterator[Running]:
     """Run the locked model on a private unix socket, for checks and benchmarks; nobody else can reach it.
 
     Raises EngineError when it does not start, or is not what the lock says.
     """
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+    with tempfile.TemporaryDirectory(prefix="assay-", dir=_short_folder()) as folder:
         key, listen = new_key(), Listen(str(Path(folder) / "llama.sock"))
         key_file = Path(folder) / "key"
         atomic_write(key_file, key + "\n", 0o600)
         argv = server_argv(lock, weights=weights, template=template, listen=listen, key_file=key_file, threads=threads)
         client = httpx.Client(
             # llama-server closes a connection after a stream without saying so: none is used twice.
-            transport=httpx.HTTPTransport(uds=listen.host, verify=False, limits=httpx.Limits(max_keepalive_connections=0)),
+            transport=httpx.HTTPTransport(
+                uds=listen.host, verify=False, limits=httpx.Limits(max_keepalive_connections=0)
+            ),
             base_url="http://localhost",
             headers={"Authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(600.0, connect=10.0),
@@ -77,13 +88,23 @@ def running(
             yield Running(process, client, process.argv, load_seconds, prove(client, lock, weights))
 
 
+def _short_folder() -> str:
+    """Return a folder for sockets: their paths may have some hundred bytes, which a long ``$TMPDIR`` leaves no room
+    for.
+    """
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) < 60 else "/tmp"
+
+
 def new_key() -> str:
     """Return a fresh API key."""
     return f"assay-{secrets.token_urlsafe(24)}"
 
 
 def wait_ready(process: Process, client: httpx.Client, listen: Listen, within: float) -> float:
-    """Wait for /health; returns the seconds it took. Raises EngineError with the end of the log when the server dies or hangs."""
+    """Wait for /health; returns the seconds it took. Raises EngineError with the log's end when the server dies or
+    hangs.
+    """
     began = time.monotonic()
     while True:
         if (code := process.poll()) is not None:
@@ -102,13 +123,16 @@ def wait_ready(process: Process, client: httpx.Client, listen: Listen, within: f
 
 
 def prove(client: httpx.Client, lock: Lockfile, weights: Path) -> dict[str, Any]:
-    """Compare what the server says of itself with the lock; returns its /props. Raises EngineError that lists each difference."""
+    """Compare what the server says of itself with the lock; returns its /props. Raises EngineError that lists every
+    difference."""
     try:
         props: dict[str, Any] = client.get("/props").raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
         raise EngineError(f"llama-server does not answer /props: {error}") from None
     differences = [
-        f"{what}: the lock says {want!r}, the server {have!r}" for what, want, have in _expected(lock, weights, props) if want != have
+        f"{what}: the lock says {want!r}, the server {have!r}"
+        for what, want, have in _expected(lock, weights, props)
+        if want != have
     ]
     if differences:
         raise EngineError("the server is not what the lock says\n  " + "\n  ".join(differences))
@@ -121,13 +145,14 @@ def _expected(lock: Lockfile, weights: Path, props: dict[str, Any]) -> Iterator[
     params = defaults.get("params", {})
     sampling = lock.spec.sampling
     yield "model file", str(weights), props.get("model_path")
+    yield "model name", lock.name, props.get("model_alias")
     yield "slots", lock.spec.engine.slots, props.get("total_slots")
     yield "context of a slot", lock.spec.engine.context, defaults.get("n_ctx")
     yield "llama.cpp commit", True, lock.engine.llama_cpp_commit in str(props.get("build_info"))
     for key, want in (("seed", sampling.seed), ("top_k", sampling.top_k)):
         yield key, want, params.get(key)
-    for key, value in (("temperature", sampling.temperature), ("top_p", sampling.top_p), ("min_p", sampling.min_p)):
-        yield key, round(value, 5), round(float(params.get(key, -1)), 5)
+    for key in ("temperature", "top_p", "min_p", "repeat_penalty"):  # the engine keeps them as 32-bit floats
+        yield key, round(float(getattr(sampling, key)), 5), round(float(params.get(key, -1)), 5)
     want_template = lock.template.sha256 if lock.template else lock.gguf.get("template_digest")
     if want_template:
         text = str(props.get("chat_template"))  # the engine drops one newline at its end, as Jinja does
