@@ -184,7 +184,7 @@ def suites() -> str:
     parts = ["# Suites", MARK, intro, table(*rows), "## Kind behaviour", doc(sys.modules[Document.__module__])]
     parts += [f"### {model.__name__}\n\n{doc(model)}\n\n{keys(model)}" for model in (Document, Case, Turn, Tool)]
     for name, kind in discover("pipeline.evals.kinds").items():
-        parts += [f"## Kind {name}", doc(kind), keys(kind.Config)]
+        parts += [f"## Kind {name}", doc(kind), doc(kind.Config), keys(kind.Config)]
     return "\n\n".join(parts)
 
 
