@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,10 +11,10 @@ import httpx
 import pytest
 
 from pipeline.core.digest import Digest
-from pipeline.core.proc import Process, spawn
+from pipeline.core.proc import spawn
 from pipeline.lock.argv import compile_argv
 from pipeline.runtime.build import EngineBuild, find_engine
-from pipeline.runtime.params import HARDENED
+from pipeline.runtime.params import HARDENED, Listen
 from pipeline.runtime.server import wait_ready
 from pipeline.spec.model import Engine, Spec
 
@@ -38,7 +36,7 @@ def engine_build() -> EngineBuild:
 
 @pytest.fixture(scope="module")
 def serve(engine_build: EngineBuild) -> Iterator[Serve]:
-    """Start servers: ``serve(weights, template=path)`` returns a client of a ready llama-server; they end with the test module."""
+    """Start servers: ``serve(weights, template=path)`` returns a client of a ready one; they end with the module."""
     with ExitStack() as stack:
 
         def start(weights: Path, *, template: Path | None = None, context: int = 1024) -> httpx.Client:
@@ -57,19 +55,9 @@ def serve(engine_build: EngineBuild) -> Iterator[Serve]:
             ]
             process = spawn(argv, env=engine_build.environment, log=folder / "log")
             stack.callback(process.stop, 1.0)
-            wait_listening(folder / "llama.sock", process)
             transport = httpx.HTTPTransport(uds=str(folder / "llama.sock"))
             client = stack.enter_context(httpx.Client(transport=transport, base_url="http://localhost"))
-            wait_ready(process, client, 60.0)
+            wait_ready(process, client, Listen(str(folder / "llama.sock")), 60.0)
             return client
 
         yield start
-
-
-def wait_listening(path: Path, process: Process) -> None:
-    """Wait until a unix socket takes connections, or its server has ended: httpcore does not close a socket that can't connect."""
-    while process.poll() is None:
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(str(path)) == 0:
-                return
-        time.sleep(0.02)

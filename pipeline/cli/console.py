@@ -58,7 +58,9 @@ class Quiet(Lines):
 
 
 class Bars:
-    """Progress for people: bars with rate and time left, removed when done, below a table of steps where there is one."""
+    """Progress for people: bars with rate and time left, removed when done, below a table of steps where there
+    is one.
+    """
 
     def __init__(self) -> None:
         self._live: Any = None

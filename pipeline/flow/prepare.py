@@ -46,7 +46,9 @@ def make_lock(session: Session, name: str, *, dry_run: bool = False) -> Locked:
 
 
 def check(session: Session, name: str) -> list[Change]:
-    """Return what moved since the lock of a spec was made. Opens no socket. Raises LockOutOfDate when there is no lock."""
+    """Return what moved since the lock of a spec was made. Opens no socket. Raises LockOutOfDate when there is
+    no lock.
+    """
     spec = read_spec(find_spec(session.project, name))
     return check_lock(session.project, spec, read_lock(session.project, spec.name))
 

@@ -1,4 +1,6 @@
-"""One invocation of Assay: the project, the store, the engine and the hardware, each looked up when it is first needed."""
+"""One invocation of Assay: the project, the store, the engine and the hardware, each looked up when it is first
+needed.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Stored:
 
 @dataclass
 class Session:
-    """What commands share. ``engine_path`` is a ``llama-server`` named by the user, used instead of the packaged one."""
+    """What commands share. ``engine_path`` is a ``llama-server`` named by the user, used instead of the
+    packaged one.
+    """
 
     project: Project
     progress: Progress = SILENT

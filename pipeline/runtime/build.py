@@ -1,7 +1,7 @@
 """Find llama.cpp and know exactly which one it is.
 
-Looked for in this order: what the user names with ``--engine`` or ``$ASSAY_ENGINE`` (``llama-server`` or its folder), the
-build that came with the Python bindings, ``llama-server`` on PATH. The identity is made of what can't lie: the commit
+Looked for in this order: what the user names with ``--engine`` or ``$ASSAY_ENGINE`` (``llama-server`` or its folder),
+the build that came with the Python bindings, ``llama-server`` on PATH. The identity is made of what can't lie: the commit
 compiled in, and the sha256 of the server, of every shared library that the loader would give it, and of those that the
 bindings load.
 """
@@ -36,7 +36,9 @@ _PASSED = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVIC
 
 @dataclass(frozen=True)
 class EngineIdentity:
-    """Which llama.cpp this is. ``files`` maps names to sha256 digests; ``origin``, how it was found, is not part of it."""
+    """Which llama.cpp this is. ``files`` maps names to sha256 digests; ``origin``, how it was found, is not
+    part of it.
+    """
 
     commit: str
     version: str
@@ -79,7 +81,9 @@ class EngineBuild:
 
 
 def environment(server: Path) -> dict[str, str]:
-    """Return the environment for a llama.cpp binary: its libraries are found, no configuration or ``LLAMA_ARG_*`` is."""
+    """Return the environment for a llama.cpp binary: its libraries are found, no configuration or
+    ``LLAMA_ARG_*`` is.
+    """
     base = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
     library = server.parent.parent / "lib"
     if library.is_dir():

@@ -42,7 +42,9 @@ class Listen:
 def server_argv(
     lock: Lockfile, *, weights: Path, template: Path | None, listen: Listen, key_file: Path, threads: int
 ) -> tuple[str, ...]:
-    """Return llama-server's arguments, the program itself left out. ``threads`` counts where the spec leaves it open."""
+    """Return llama-server's arguments, the program itself left out. ``threads`` counts where the spec leaves it
+    open.
+    """
     count = str(lock.spec.engine.threads or threads)
     return (
         *("--model", str(weights)),
