@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,11 +13,15 @@ import pytest
 
 from pipeline.core.digest import Digest
 from pipeline.core.proc import spawn
+from pipeline.core.project import Project
+from pipeline.flow.run import run as run_main_job
+from pipeline.flow.session import Session
 from pipeline.lock.argv import compile_argv
 from pipeline.runtime.build import EngineBuild, find_engine
 from pipeline.runtime.params import HARDENED, Listen
 from pipeline.runtime.server import wait_ready
 from pipeline.spec.model import Engine, Spec
+from tests.projects import make_project
 
 ROOT = Path(__file__).parent.parent
 Serve = Callable[..., httpx.Client]
@@ -32,6 +37,33 @@ def tiny_chat() -> Path:
 def engine_build() -> EngineBuild:
     """The llama.cpp that came with the Python bindings."""
     return find_engine()
+
+
+@pytest.fixture(scope="session")
+def cold_project(tmp_path_factory: pytest.TempPathFactory, tiny_chat: Path) -> Project:
+    """A small locked project with an empty store. Not to be changed: take ``project``."""
+    return make_project(tmp_path_factory.mktemp("cold") / "project", tiny_chat)
+
+
+@pytest.fixture
+def project(cold_project: Project, tmp_path: Path) -> Project:
+    """A small locked project with an empty store: one spec, ``small``."""
+    return Project(shutil.copytree(cold_project.root, tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory: pytest.TempPathFactory, cold_project: Project) -> Project:
+    """A small project after its main job. Not to be changed: take ``assayed``."""
+    root = shutil.copytree(cold_project.root, tmp_path_factory.mktemp("finished") / "project")
+    ran = run_main_job(Session(Project(root)), "small")
+    assert ran.exit_code == 0, ran
+    return Project(root)
+
+
+@pytest.fixture
+def assayed(finished_project: Project, tmp_path: Path) -> Project:
+    """A small project after its main job: everything is in the store and on record."""
+    return Project(shutil.copytree(finished_project.root, tmp_path / "project"))
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """Find llama.cpp and know exactly which one it is.
 
 Looked for in this order: what the user names with ``--engine`` or ``$ASSAY_ENGINE`` (``llama-server`` or its folder),
-the build that came with the Python bindings, ``llama-server`` on PATH. The identity is made of what can't lie: the commit
-compiled in, and the sha256 of the server, of every shared library that the loader would give it, and of those that the
-bindings load.
+the build that came with the Python bindings, ``llama-server`` on PATH. The identity is made of what can't lie: the
+commit compiled in, and the sha256 of the server, of every shared library that the loader would give it, and of those
+that the bindings load.
 """
 
 from __future__ import annotations
