@@ -57,7 +57,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests but those of a real model."""
-    python(session, "-m", "pytest", "-m", "not real", *session.posargs)
+    python(session, "-m", "pytest", *session.posargs)
 
 
 @nox.session
