@@ -15,6 +15,8 @@ from pipeline.core.host import hardware
 from pipeline.runtime.build import EngineBuild, find_engine
 from pipeline.spec.model import Bench, Engine
 
+TINY_CHAT = Path(__file__).parent.parent / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
+
 
 def by_assay(build: EngineBuild, model: Path, bench: Bench, threads: int) -> dict[str, tuple[float, bool]]:
     """Return (tok/s, noisy) for each test."""
@@ -50,7 +52,7 @@ def by_hand(build: EngineBuild, model: Path, bench: Bench, threads: int) -> dict
 def main() -> int:
     """Run the rounds and print one line a test."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", type=Path, nargs="?", default=TINY_CHAT)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--prefill", type=int, default=128)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,7 +10,7 @@ from pipeline.core.canonical import digest_of
 from pipeline.core.digest import Digest
 from pipeline.spec.model import Sha256, Spec
 
-LOCK_VERSION = 1
+LOCK_VERSION: Final = 1
 Strings = Annotated[tuple[str, ...], Field(strict=False)]
 
 

@@ -78,7 +78,8 @@ def _value(document: Document, node: yaml.Node, path: Path, seen: set[int]) -> A
         return [_value(document, item, (*path, i), seen) for i, item in enumerate(node.value)]
     if node.tag != "tag:yaml.org,2002:str":
         fault(f"tag {node.tag.rsplit(':', 1)[-1]!r} is not supported", "leave the tag out")
-    return _scalar(node.value) if node.style is None else node.value
+    plain = isinstance(node, yaml.ScalarNode) and node.style is None
+    return _scalar(node.value) if plain else node.value
 
 
 def _mapping(document: Document, node: yaml.MappingNode, path: Path, seen: set[int]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def source_of(reference: str) -> Source:
     scheme, colon, _ = reference.partition(":")
     for module in sources.values():
         if colon and scheme in module.SCHEMES:
-            source: Source = module  # type: ignore[assignment]  # a module satisfies the protocol; discovery can't tell mypy
+            source: Source = module
             return source
     examples = "; ".join(module.EXAMPLE for module in sources.values())
     raise UsageError(f"no source for {reference!r}", hint=f"write for instance {examples}")
