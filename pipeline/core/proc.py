@@ -1,8 +1,7 @@
 """Child processes that never outlive us: run to the end (``run``) or kept while needed (``spawn``).
 
-A child has an environment that is given whole, a session of its own (so that Ctrl-C in a terminal reaches us alone,
-and we stop the child in our order), and on Linux the kernel kills it when we die, ``kill -9`` included. Elsewhere
-only a killed parent leaves children behind.
+A child has an environment given whole and a session of its own (so that Ctrl-C in a terminal reaches us alone, and we
+stop it in our order); on Linux the kernel kills it when we die, ``kill -9`` included.
 """
 
 from __future__ import annotations
