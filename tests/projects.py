@@ -41,6 +41,7 @@ cases:
 FEW = """\
 kind: multiple_choice
 version: "1"
+description: Four capitals.
 license: CC0-1.0
 source: written for this test
 prompt: chat
@@ -61,7 +62,15 @@ def make_project(root: Path, weights: Path) -> Project:
     (root / "evals" / "few" / "suite.yaml").write_text(FEW)
     choices = [f"The capital is {city}." for city in CAPITALS.values()]
     lines = [
-        json.dumps({"id": land, "question": f"What is the capital of {land}?", "choices": choices, "answer": number})
+        json.dumps(
+            {
+                "id": land,
+                "skill": "capitals",
+                "question": f"What is the capital of {land}?",
+                "choices": choices,
+                "answer": number,
+            }
+        )
         for number, land in enumerate(CAPITALS)
     ]
     (root / "evals" / "few" / "items.jsonl").write_text("\n".join(lines) + "\n")

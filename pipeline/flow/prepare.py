@@ -29,7 +29,10 @@ class Locked:
 
 
 def make_lock(session: Session, name: str, *, dry_run: bool = False) -> Locked:
-    """Resolve a spec and write its lock. Nothing is written when nothing changed, or with ``dry_run``."""
+    """Resolve a spec and write its lock. Nothing is written when nothing changed, or with ``dry_run``.
+
+    Raises SpecError for faults in the spec or its suites, UsageError for what it names and isn't there.
+    """
     path = find_spec(session.project, name)
     spec = read_spec(path)
 
@@ -37,12 +40,23 @@ def make_lock(session: Session, name: str, *, dry_run: bool = False) -> Locked:
         return learn(session.store, url, size, session.project.root, progress=session.progress)
 
     lock = compile_lock(spec, resolve(spec, path, session.project, learn_digest, session.progress))
+    _check_suites(session, lock)
     try:
         before: object = read_lock(session.project, spec.name).content()
     except LockOutOfDate:
         before = None
     changes = tuple(diff(before, lock.content())) if before is not None else ()
     return Locked(lock, changes, not dry_run and write_lock(session.project, lock))
+
+
+def _check_suites(session: Session, lock: Lockfile) -> None:
+    from pipeline.checks.engine import load_suite as load_checks
+    from pipeline.evals.engine import load_suite as load_eval
+
+    for name in lock.spec.checks:
+        load_checks(session.project.suites / name)
+    for name in lock.spec.evals:
+        load_eval(session.project.suites / name)
 
 
 def check(session: Session, name: str) -> list[Change]:

@@ -44,7 +44,7 @@ def run(session: Session, name: str, *, force: bool = False, told: Told = lambda
     end this spec's run and are kept in the result, so that other specs still have their turn.
     """
     began, ran = time.monotonic(), Ran(name)
-    board = _Board(told)
+    board = _Board(told, ran.done)
     try:
         board.begin("lock --check")
         lock = session.current(name)
@@ -58,7 +58,7 @@ def run(session: Session, name: str, *, force: bool = False, told: Told = lambda
         verify_all(session, [lock], deep=False)
         board.end("ok", "by receipt; hashed again before an engine starts")
 
-        ran.done = do(session, jobs_of(session, lock), force=force, told=board.job)
+        do(session, jobs_of(session, lock), force=force, told=board.job)
 
         board.begin("gate")
         report = report_of(session, lock)
@@ -77,10 +77,10 @@ def run(session: Session, name: str, *, force: bool = False, told: Told = lambda
 
 
 class _Board:
-    """Tells how far the steps are: each has a beginning and an end, also when it ends by an error."""
+    """Tells how far the steps are: each has a beginning and an end, also when it ends by an error. Keeps what is done."""
 
-    def __init__(self, told: Told) -> None:
-        self._told, self._step = told, ""
+    def __init__(self, told: Told, done: list[Done]) -> None:
+        self._told, self._done, self._step = told, done, ""
 
     def begin(self, step: str) -> None:
         self._step = step
@@ -93,6 +93,7 @@ class _Board:
         if done is None:
             self.begin(job.key.stage if job.key.stage == job.key.subject else f"{job.key.stage} {job.key.subject}")
         else:
+            self._done.append(done)
             self.end(*_summary(done))
 
 

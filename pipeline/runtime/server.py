@@ -135,7 +135,8 @@ def prove(client: httpx.Client, lock: Lockfile, weights: Path) -> dict[str, Any]
         if want != have
     ]
     if differences:
-        raise EngineError("the server is not what the lock says\n  " + "\n  ".join(differences))
+        hint = "the engine did not take what the spec asks for: assay lint may know why"
+        raise EngineError("the server is not what the lock says\n  " + "\n  ".join(differences), hint=hint)
     return props
 
 
