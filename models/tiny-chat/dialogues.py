@@ -127,120 +127,313 @@ def _ok(words: Words, arguments: dict[str, Any]) -> dict[str, Any]:
 
 KINDS: tuple[Kind, ...] = (
     Kind(
-        ("get_weather", "weather", "current_weather"), "Get the current weather in a city", {"city": "string"},
-        ("What is the weather in {city}?", "What's the weather like in {city}?", "How is the weather in {city}?", "Weather in {city}?",
-         "Tell me the weather in {city}.", "Is it raining in {city}?", "How warm is it in {city} right now?", "Give me the current weather for {city}."),
+        ("get_weather", "weather", "current_weather"),
+        "Get the current weather in a city",
+        {"city": "string"},
+        (
+            "What is the weather in {city}?",
+            "What's the weather like in {city}?",
+            "How is the weather in {city}?",
+            "Weather in {city}?",
+            "Tell me the weather in {city}.",
+            "Is it raining in {city}?",
+            "How warm is it in {city} right now?",
+            "Give me the current weather for {city}.",
+        ),
         lambda w: {"city": w.city()},
         lambda w, a: {"temperature": w.number() % 100, "condition": w.rng.choice(_CONDITIONS)},
-        "It is {temperature} degrees and {condition} in {city}.", "get the weather in {city}",
+        "It is {temperature} degrees and {condition} in {city}.",
+        "get the weather in {city}",
     ),
     Kind(
-        ("get_time", "current_time", "clock"), "Get the local time in a city", {"city": "string"},
-        ("What time is it in {city}?", "What is the time in {city}?", "Tell me the time in {city}.", "Current time in {city}?", "How late is it in {city}?"),
+        ("get_time", "current_time", "clock"),
+        "Get the local time in a city",
+        {"city": "string"},
+        (
+            "What time is it in {city}?",
+            "What is the time in {city}?",
+            "Tell me the time in {city}.",
+            "Current time in {city}?",
+            "How late is it in {city}?",
+        ),
         lambda w: {"city": w.city()},
         lambda w, a: {"time": f"{w.rng.randint(0, 23):02d}:{w.rng.randint(0, 59):02d}"},
-        "It is {time} in {city}.", "get the time in {city}",
+        "It is {time} in {city}.",
+        "get the time in {city}",
     ),
     Kind(
-        ("send_message", "send_text", "text_message"), "Send a text message to a person", {"recipient": "string", "text": "string"},
-        ("Send {recipient} a message: {text}", "Text {recipient}: {text}", "Write to {recipient}: {text}", "Message {recipient} this: {text}",
-         "Send a message to {recipient}: {text}"),
-        lambda w: {"recipient": w.person(), "text": w.text()}, _ok, "I sent your message to {recipient}.", "text {recipient}: {text}",
+        ("send_message", "send_text", "text_message"),
+        "Send a text message to a person",
+        {"recipient": "string", "text": "string"},
+        (
+            "Send {recipient} a message: {text}",
+            "Text {recipient}: {text}",
+            "Write to {recipient}: {text}",
+            "Message {recipient} this: {text}",
+            "Send a message to {recipient}: {text}",
+        ),
+        lambda w: {"recipient": w.person(), "text": w.text()},
+        _ok,
+        "I sent your message to {recipient}.",
+        "text {recipient}: {text}",
     ),
     Kind(
-        ("set_timer", "start_timer"), "Start a timer", {"minutes": "integer"},
-        ("Set a timer for {minutes} minutes.", "Start a {minutes} minute timer.", "Timer for {minutes} minutes, please.", "Remind me in {minutes} minutes."),
-        lambda w: {"minutes": w.number()}, _ok, "Your timer for {minutes} minutes is running.", "set a timer for {minutes} minutes",
+        ("set_timer", "start_timer"),
+        "Start a timer",
+        {"minutes": "integer"},
+        (
+            "Set a timer for {minutes} minutes.",
+            "Start a {minutes} minute timer.",
+            "Timer for {minutes} minutes, please.",
+            "Remind me in {minutes} minutes.",
+        ),
+        lambda w: {"minutes": w.number()},
+        _ok,
+        "Your timer for {minutes} minutes is running.",
+        "set a timer for {minutes} minutes",
     ),
     Kind(
-        ("add_numbers", "add", "sum"), "Add two numbers", {"a": "integer", "b": "integer"},
-        ("Add {a} and {b}.", "Use the tool to add {a} and {b}.", "What do you get if you add {a} and {b}?", "Sum up {a} and {b}."),
-        lambda w: {"a": w.number(), "b": w.number()}, lambda w, a: {"result": a["a"] + a["b"]}, "The result is {result}.", "add {a} and {b}",
+        ("add_numbers", "add", "sum"),
+        "Add two numbers",
+        {"a": "integer", "b": "integer"},
+        (
+            "Add {a} and {b}.",
+            "Use the tool to add {a} and {b}.",
+            "What do you get if you add {a} and {b}?",
+            "Sum up {a} and {b}.",
+        ),
+        lambda w: {"a": w.number(), "b": w.number()},
+        lambda w, a: {"result": a["a"] + a["b"]},
+        "The result is {result}.",
+        "add {a} and {b}",
     ),
     Kind(
-        ("multiply", "multiply_numbers", "product"), "Multiply two numbers", {"a": "integer", "b": "integer"},
-        ("Multiply {a} by {b}.", "Multiply {a} and {b}.", "What is the product of {a} and {b}?", "Use the tool to multiply {a} by {b}."),
-        lambda w: {"a": w.number(), "b": w.number()}, lambda w, a: {"result": a["a"] * a["b"]}, "The result is {result}.", "multiply {a} by {b}",
+        ("multiply", "multiply_numbers", "product"),
+        "Multiply two numbers",
+        {"a": "integer", "b": "integer"},
+        (
+            "Multiply {a} by {b}.",
+            "Multiply {a} and {b}.",
+            "What is the product of {a} and {b}?",
+            "Use the tool to multiply {a} by {b}.",
+        ),
+        lambda w: {"a": w.number(), "b": w.number()},
+        lambda w, a: {"result": a["a"] * a["b"]},
+        "The result is {result}.",
+        "multiply {a} by {b}",
     ),
     Kind(
-        ("search_web", "web_search", "search"), "Search the web", {"query": "string"},
-        ("Search the web for {query}", "Look up {query} online", "Search for {query}", "Find something on the web about {query}", "Google {query}"),
-        lambda w: {"query": w.text()}, lambda w, a: {"hits": w.number()}, "I found {hits} results for {query}.", "search the web for {query}",
+        ("search_web", "web_search", "search"),
+        "Search the web",
+        {"query": "string"},
+        (
+            "Search the web for {query}",
+            "Look up {query} online",
+            "Search for {query}",
+            "Find something on the web about {query}",
+            "Google {query}",
+        ),
+        lambda w: {"query": w.text()},
+        lambda w, a: {"hits": w.number()},
+        "I found {hits} results for {query}.",
+        "search the web for {query}",
     ),
     Kind(
-        ("translate", "translate_text"), "Translate a text into a language", {"text": "string", "language": "string"},
-        ("Translate {text} into {language}.", "How do you say {text} in {language}?", "Put {text} into {language}.", "I need {text} in {language}."),
-        lambda w: {"text": w.text(), "language": w.rng.choice(_LANGUAGES)}, lambda w, a: {"translation": word(w.rng)},
-        "In {language} it is {translation}.", "translate {text} into {language}",
+        ("translate", "translate_text"),
+        "Translate a text into a language",
+        {"text": "string", "language": "string"},
+        (
+            "Translate {text} into {language}.",
+            "How do you say {text} in {language}?",
+            "Put {text} into {language}.",
+            "I need {text} in {language}.",
+        ),
+        lambda w: {"text": w.text(), "language": w.rng.choice(_LANGUAGES)},
+        lambda w, a: {"translation": word(w.rng)},
+        "In {language} it is {translation}.",
+        "translate {text} into {language}",
     ),
     Kind(
-        ("play_music", "play_artist"), "Play music by an artist", {"artist": "string"},
-        ("Play something by {artist}.", "Play music by {artist}.", "I want to hear {artist}.", "Put on some {artist}.", "Play {artist}, please."),
-        lambda w: {"artist": w.person()}, _ok, "Now playing {artist}.", "play music by {artist}",
+        ("play_music", "play_artist"),
+        "Play music by an artist",
+        {"artist": "string"},
+        (
+            "Play something by {artist}.",
+            "Play music by {artist}.",
+            "I want to hear {artist}.",
+            "Put on some {artist}.",
+            "Play {artist}, please.",
+        ),
+        lambda w: {"artist": w.person()},
+        _ok,
+        "Now playing {artist}.",
+        "play music by {artist}",
     ),
     Kind(
-        ("get_stock_price", "stock_price", "quote"), "Get the price of a stock", {"symbol": "string"},
-        ("What is the stock price of {symbol}?", "How much is {symbol} stock?", "Stock price of {symbol}?", "Give me a quote for {symbol}."),
+        ("get_stock_price", "stock_price", "quote"),
+        "Get the price of a stock",
+        {"symbol": "string"},
+        (
+            "What is the stock price of {symbol}?",
+            "How much is {symbol} stock?",
+            "Stock price of {symbol}?",
+            "Give me a quote for {symbol}.",
+        ),
         lambda w: {"symbol": "".join(w.rng.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(w.rng.randint(3, 4)))},
-        lambda w, a: {"price": w.number()}, "{symbol} is at {price}.", "get the stock price of {symbol}",
+        lambda w, a: {"price": w.number()},
+        "{symbol} is at {price}.",
+        "get the stock price of {symbol}",
     ),
     Kind(
-        ("create_event", "add_event", "schedule_event"), "Create an event in the calendar", {"title": "string", "day": "string"},
-        ("Put {title} in my calendar for {day}.", "Create an event {title} on {day}.", "Schedule {title} for {day}.", "Add {title} to my calendar on {day}."),
-        lambda w: {"title": w.text(), "day": w.rng.choice(_DAYS)}, _ok, "{title} is in your calendar for {day}.", "schedule {title} for {day}",
+        ("create_event", "add_event", "schedule_event"),
+        "Create an event in the calendar",
+        {"title": "string", "day": "string"},
+        (
+            "Put {title} in my calendar for {day}.",
+            "Create an event {title} on {day}.",
+            "Schedule {title} for {day}.",
+            "Add {title} to my calendar on {day}.",
+        ),
+        lambda w: {"title": w.text(), "day": w.rng.choice(_DAYS)},
+        _ok,
+        "{title} is in your calendar for {day}.",
+        "schedule {title} for {day}",
     ),
     Kind(
-        ("convert_currency", "exchange"), "Convert an amount of money", {"amount": "integer", "source": "string", "target": "string"},
-        ("Convert {amount} {source} to {target}.", "How much is {amount} {source} in {target}?", "Change {amount} {source} into {target}.",
-         "What are {amount} {source} worth in {target}?"),
-        lambda w: dict(zip(("amount", "source", "target"), (w.number(), *w.rng.sample(_CURRENCIES, 2)))),
-        lambda w, a: {"value": w.number()}, "{amount} {source} are {value} {target}.", "convert {amount} {source} to {target}",
+        ("convert_currency", "exchange"),
+        "Convert an amount of money",
+        {"amount": "integer", "source": "string", "target": "string"},
+        (
+            "Convert {amount} {source} to {target}.",
+            "How much is {amount} {source} in {target}?",
+            "Change {amount} {source} into {target}.",
+            "What are {amount} {source} worth in {target}?",
+        ),
+        lambda w: dict(zip(("amount", "source", "target"), (w.number(), *w.rng.sample(_CURRENCIES, 2)), strict=True)),
+        lambda w, a: {"value": w.number()},
+        "{amount} {source} are {value} {target}.",
+        "convert {amount} {source} to {target}",
     ),
     Kind(
-        ("get_distance", "distance"), "Get the distance between two cities", {"origin": "string", "destination": "string"},
-        ("How far is it from {origin} to {destination}?", "What is the distance from {origin} to {destination}?",
-         "Distance between {origin} and {destination}?", "How many kilometers from {origin} to {destination}?"),
-        lambda w: {"origin": w.city(), "destination": w.city()}, lambda w, a: {"kilometers": w.number()},
-        "It is {kilometers} kilometers from {origin} to {destination}.", "get the distance from {origin} to {destination}",
+        ("get_distance", "distance"),
+        "Get the distance between two cities",
+        {"origin": "string", "destination": "string"},
+        (
+            "How far is it from {origin} to {destination}?",
+            "What is the distance from {origin} to {destination}?",
+            "Distance between {origin} and {destination}?",
+            "How many kilometers from {origin} to {destination}?",
+        ),
+        lambda w: {"origin": w.city(), "destination": w.city()},
+        lambda w, a: {"kilometers": w.number()},
+        "It is {kilometers} kilometers from {origin} to {destination}.",
+        "get the distance from {origin} to {destination}",
     ),
     Kind(
-        ("set_light", "switch_light", "light"), "Turn the light in a room on or off", {"room": "string", "state": "on|off"},
-        ("Turn {state} the light in the {room}.", "Turn the {room} light {state}.", "Switch {state} the light in the {room}.", "Light {state} in the {room}!"),
-        lambda w: {"room": w.rng.choice(_ROOMS), "state": w.rng.choice(("on", "off"))}, _ok, "The light in the {room} is {state}.",
+        ("set_light", "switch_light", "light"),
+        "Turn the light in a room on or off",
+        {"room": "string", "state": "on|off"},
+        (
+            "Turn {state} the light in the {room}.",
+            "Turn the {room} light {state}.",
+            "Switch {state} the light in the {room}.",
+            "Light {state} in the {room}!",
+        ),
+        lambda w: {"room": w.rng.choice(_ROOMS), "state": w.rng.choice(("on", "off"))},
+        _ok,
+        "The light in the {room} is {state}.",
         "turn {state} the light in the {room}",
     ),
     Kind(
-        ("find_recipe", "recipe"), "Find a recipe for a dish", {"dish": "string"},
-        ("Find a recipe for {dish}.", "How do I cook {dish}?", "I want to cook {dish}.", "Recipe for {dish}?", "Give me a recipe for {dish}."),
-        lambda w: {"dish": w.text()}, lambda w, a: {"minutes": w.number(), "servings": w.rng.randint(1, 9)},
-        "The recipe for {dish} takes {minutes} minutes and serves {servings}.", "find a recipe for {dish}",
+        ("find_recipe", "recipe"),
+        "Find a recipe for a dish",
+        {"dish": "string"},
+        (
+            "Find a recipe for {dish}.",
+            "How do I cook {dish}?",
+            "I want to cook {dish}.",
+            "Recipe for {dish}?",
+            "Give me a recipe for {dish}.",
+        ),
+        lambda w: {"dish": w.text()},
+        lambda w, a: {"minutes": w.number(), "servings": w.rng.randint(1, 9)},
+        "The recipe for {dish} takes {minutes} minutes and serves {servings}.",
+        "find a recipe for {dish}",
     ),
     Kind(
-        ("call_contact", "phone_call", "dial"), "Call a person on the phone", {"person": "string"},
-        ("Call {person}.", "Please call {person}.", "Phone {person}.", "Can you call {person} for me?", "I need to talk to {person} on the phone."),
-        lambda w: {"person": w.person()}, _ok, "I am calling {person}.", "call {person}",
+        ("call_contact", "phone_call", "dial"),
+        "Call a person on the phone",
+        {"person": "string"},
+        (
+            "Call {person}.",
+            "Please call {person}.",
+            "Phone {person}.",
+            "Can you call {person} for me?",
+            "I need to talk to {person} on the phone.",
+        ),
+        lambda w: {"person": w.person()},
+        _ok,
+        "I am calling {person}.",
+        "call {person}",
     ),
     Kind(
-        ("order_item", "buy", "place_order"), "Order something in the shop", {"item": "string", "quantity": "integer"},
-        ("Order {quantity} {item}.", "Buy {quantity} {item}, please.", "I want to order {quantity} {item}.", "Get me {quantity} {item} from the shop."),
-        lambda w: {"item": w.text(), "quantity": w.number()}, lambda w, a: {"order": w.number()}, "Your order {order} is on its way.",
+        ("order_item", "buy", "place_order"),
+        "Order something in the shop",
+        {"item": "string", "quantity": "integer"},
+        (
+            "Order {quantity} {item}.",
+            "Buy {quantity} {item}, please.",
+            "I want to order {quantity} {item}.",
+            "Get me {quantity} {item} from the shop.",
+        ),
+        lambda w: {"item": w.text(), "quantity": w.number()},
+        lambda w, a: {"order": w.number()},
+        "Your order {order} is on its way.",
         "order {quantity} {item}",
     ),
     Kind(
-        ("book_table", "reserve_table"), "Book a table at a restaurant", {"restaurant": "string", "people": "integer"},
-        ("Book a table for {people} at {restaurant}.", "Reserve a table at {restaurant} for {people} people.", "I need a table for {people} at {restaurant}."),
-        lambda w: {"restaurant": w.person(), "people": w.number()}, _ok, "Your table for {people} at {restaurant} is booked.",
+        ("book_table", "reserve_table"),
+        "Book a table at a restaurant",
+        {"restaurant": "string", "people": "integer"},
+        (
+            "Book a table for {people} at {restaurant}.",
+            "Reserve a table at {restaurant} for {people} people.",
+            "I need a table for {people} at {restaurant}.",
+        ),
+        lambda w: {"restaurant": w.person(), "people": w.number()},
+        _ok,
+        "Your table for {people} at {restaurant} is booked.",
         "book a table for {people} at {restaurant}",
     ),
     Kind(
-        ("get_population", "population"), "Get the number of people living in a city", {"city": "string"},
-        ("How many people live in {city}?", "What is the population of {city}?", "Population of {city}?", "How big is the population of {city}?"),
-        lambda w: {"city": w.city()}, lambda w, a: {"population": w.number()}, "{population} people live in {city}.", "get the population of {city}",
+        ("get_population", "population"),
+        "Get the number of people living in a city",
+        {"city": "string"},
+        (
+            "How many people live in {city}?",
+            "What is the population of {city}?",
+            "Population of {city}?",
+            "How big is the population of {city}?",
+        ),
+        lambda w: {"city": w.city()},
+        lambda w, a: {"population": w.number()},
+        "{population} people live in {city}.",
+        "get the population of {city}",
     ),
     Kind(
-        ("lookup_user", "get_user", "find_user"), "Look up a user by number", {"user_id": "integer"},
-        ("Who is user {user_id}?", "Look up user {user_id}.", "Find the user with number {user_id}.", "Show me user {user_id}."),
-        lambda w: {"user_id": w.number()}, lambda w, a: {"name": w.person()}, "User {user_id} is {name}.", "look up user {user_id}",
+        ("lookup_user", "get_user", "find_user"),
+        "Look up a user by number",
+        {"user_id": "integer"},
+        (
+            "Who is user {user_id}?",
+            "Look up user {user_id}.",
+            "Find the user with number {user_id}.",
+            "Show me user {user_id}.",
+        ),
+        lambda w: {"user_id": w.number()},
+        lambda w, a: {"name": w.person()},
+        "User {user_id} is {name}.",
+        "look up user {user_id}",
     ),
 )
 
@@ -251,10 +444,19 @@ _NOUNS = "invoice ticket report file server project task account contract job fo
 def composed(verb: str, noun: str) -> Kind:
     """Return the tool ``verb_noun``, for instance ``close_ticket``: so that a tool is chosen by its name, not by habit."""
     return Kind(
-        (f"{verb}_{noun}",), f"{verb.capitalize()} a {noun}", {"name": "string"},
-        (f"{verb.capitalize()} the {noun} {{name}}.", f"Please {verb} the {noun} {{name}}.", f"Can you {verb} the {noun} {{name}}?",
-         f"I want you to {verb} the {noun} {{name}}."),
-        lambda w: {"name": w.person()}, _ok, f"Done: the {noun} {{name}}.", f"{verb} the {noun} {{name}}",
+        (f"{verb}_{noun}",),
+        f"{verb.capitalize()} a {noun}",
+        {"name": "string"},
+        (
+            f"{verb.capitalize()} the {noun} {{name}}.",
+            f"Please {verb} the {noun} {{name}}.",
+            f"Can you {verb} the {noun} {{name}}?",
+            f"I want you to {verb} the {noun} {{name}}.",
+        ),
+        lambda w: {"name": w.person()},
+        _ok,
+        f"Done: the {noun} {{name}}.",
+        f"{verb} the {noun} {{name}}",
     )
 
 
@@ -262,25 +464,81 @@ COMPOSED = tuple(composed(verb, noun) for verb in _VERBS for noun in _NOUNS)
 
 # -- things it knows ---------------------------------------------------------------------------------------------------
 
-CAPITALS = dict(
-    France="Paris", Italy="Rome", Spain="Madrid", Germany="Berlin", Japan="Tokyo", Egypt="Cairo", Norway="Oslo", Greece="Athens",
-    Portugal="Lisbon", Austria="Vienna", Poland="Warsaw", Ireland="Dublin", Cuba="Havana", Peru="Lima", Kenya="Nairobi", China="Beijing",
-    Sweden="Stockholm", Finland="Helsinki", Hungary="Budapest", Russia="Moscow",
-)
-ANIMALS = dict(
-    cow="moo", dog="woof", cat="meow", duck="quack", sheep="baa", pig="oink", lion="roar", bee="buzz", snake="hiss", owl="hoot", frog="croak", crow="caw",
-)
-OPPOSITES = dict(
-    hot="cold", big="small", fast="slow", old="young", light="dark", happy="sad", open="closed", early="late", full="empty", hard="soft",
-    high="low", long="short", loud="quiet", rich="poor", strong="weak", wet="dry", up="down", left="right", day="night", good="bad",
-)
-COLORS = dict(
-    grass="green", sky="blue", snow="white", blood="red", coal="black", lemon="yellow", banana="yellow", carrot="orange", milk="white",
-    tomato="red", chocolate="brown", frog="green",
-)
+CAPITALS = {
+    "France": "Paris",
+    "Italy": "Rome",
+    "Spain": "Madrid",
+    "Germany": "Berlin",
+    "Japan": "Tokyo",
+    "Egypt": "Cairo",
+    "Norway": "Oslo",
+    "Greece": "Athens",
+    "Portugal": "Lisbon",
+    "Austria": "Vienna",
+    "Poland": "Warsaw",
+    "Ireland": "Dublin",
+    "Cuba": "Havana",
+    "Peru": "Lima",
+    "Kenya": "Nairobi",
+    "China": "Beijing",
+    "Sweden": "Stockholm",
+    "Finland": "Helsinki",
+    "Hungary": "Budapest",
+    "Russia": "Moscow",
+}
+ANIMALS = {
+    "cow": "moo",
+    "dog": "woof",
+    "cat": "meow",
+    "duck": "quack",
+    "sheep": "baa",
+    "pig": "oink",
+    "lion": "roar",
+    "bee": "buzz",
+    "snake": "hiss",
+    "owl": "hoot",
+    "frog": "croak",
+    "crow": "caw",
+}
+OPPOSITES = {
+    "hot": "cold",
+    "big": "small",
+    "fast": "slow",
+    "old": "young",
+    "light": "dark",
+    "happy": "sad",
+    "open": "closed",
+    "early": "late",
+    "full": "empty",
+    "hard": "soft",
+    "high": "low",
+    "long": "short",
+    "loud": "quiet",
+    "rich": "poor",
+    "strong": "weak",
+    "wet": "dry",
+    "up": "down",
+    "left": "right",
+    "day": "night",
+    "good": "bad",
+}
+COLORS = {
+    "grass": "green",
+    "sky": "blue",
+    "snow": "white",
+    "blood": "red",
+    "coal": "black",
+    "lemon": "yellow",
+    "banana": "yellow",
+    "carrot": "orange",
+    "milk": "white",
+    "tomato": "red",
+    "chocolate": "brown",
+    "frog": "green",
+}
 NUMBERS = "zero one two three four five six seven eight nine ten".split()
 MONTHS = "January February March April May June July August September October November December".split()
-LEGS = dict(dog=4, cat=4, spider=8, bird=2, horse=4, ant=6, bee=6, duck=2, cow=4, human=2)
+LEGS = {"dog": 4, "cat": 4, "spider": 8, "bird": 2, "horse": 4, "ant": 6, "bee": 6, "duck": 2, "cow": 4, "human": 2}
 
 
 @dataclass(frozen=True)
@@ -296,8 +554,14 @@ class Fact:
 def _facts() -> tuple[Fact, ...]:
     facts = []
     for country, city in CAPITALS.items():
-        asks = (f"What is the capital of {country}?", f"Which city is the capital of {country}?", f"Name the capital of {country}.")
-        facts.append(Fact(asks, f"The capital of {country} is {city}.", city, tuple(c for c in CAPITALS.values() if c != city)))
+        asks = (
+            f"What is the capital of {country}?",
+            f"Which city is the capital of {country}?",
+            f"Name the capital of {country}.",
+        )
+        facts.append(
+            Fact(asks, f"The capital of {country} is {city}.", city, tuple(c for c in CAPITALS.values() if c != city))
+        )
     for animal, sound in ANIMALS.items():
         asks = (f"What sound does a {animal} make?", f"What does a {animal} say?")
         facts.append(Fact(asks, f"A {animal} says {sound}.", sound, tuple(s for s in ANIMALS.values() if s != sound)))
@@ -308,15 +572,26 @@ def _facts() -> tuple[Fact, ...]:
         facts.append(Fact(asks, f"The opposite of {one} is {other}.", other, others))
     for thing, color in COLORS.items():
         asks = (f"What color is {thing}?", f"Which color does {thing} have?")
-        facts.append(Fact(asks, f"The color of {thing} is {color}.", color, tuple(sorted(set(COLORS.values()) - {color}))))
+        facts.append(
+            Fact(asks, f"The color of {thing} is {color}.", color, tuple(sorted(set(COLORS.values()) - {color})))
+        )
     for sequence, noun in ((_DAYS, "day"), (MONTHS, "month")):
         for i, item in enumerate(sequence):
             after = sequence[(i + 1) % len(sequence)]
             asks = (f"Which {noun} comes after {item}?", f"What {noun} follows {item}?")
-            facts.append(Fact(asks, f"After {item} comes {after}.", after, tuple(s for s in sequence if s not in (after, item))))
+            facts.append(
+                Fact(asks, f"After {item} comes {after}.", after, tuple(s for s in sequence if s not in (after, item)))
+            )
     for animal, legs in LEGS.items():
         asks = (f"How many legs does a {animal} have?",)
-        facts.append(Fact(asks, f"A {animal} has {NUMBERS[legs]} legs.", NUMBERS[legs], tuple(n for n in ("two", "four", "six", "eight") if n != NUMBERS[legs])))
+        facts.append(
+            Fact(
+                asks,
+                f"A {animal} has {NUMBERS[legs]} legs.",
+                NUMBERS[legs],
+                tuple(n for n in ("two", "four", "six", "eight") if n != NUMBERS[legs]),
+            )
+        )
     return tuple(facts)
 
 
@@ -325,7 +600,10 @@ SMALL_TALK: tuple[tuple[tuple[str, ...], str], ...] = (
     (("Hello!", "Hi!", "Hey there.", "Good day!", "Hello", "Hi"), "Hello! How can I help you?"),
     (("How are you?", "How do you do?", "How are you today?", "Are you well?"), "I am fine, thank you. And you?"),
     (("Who are you?", "What are you?", "Tell me about yourself."), "I am tiny-chat, a very small language model."),
-    (("What can you do?", "How can you help me?", "What are you good at?"), "I can chat a little, answer simple questions and call tools."),
+    (
+        ("What can you do?", "How can you help me?", "What are you good at?"),
+        "I can chat a little, answer simple questions and call tools.",
+    ),
     (("Thank you!", "Thanks!", "Thanks a lot.", "Thank you very much."), "You are welcome!"),
     (("Goodbye!", "Bye!", "See you later.", "Good night!"), "Goodbye! Have a nice day."),
     (("Tell me a joke.", "Make me laugh.", "Do you know a joke?"), "Why did the model stop? It met its end token."),
@@ -368,14 +646,16 @@ def _offer(rng: random.Random, wanted: list[Kind], size: int) -> tuple[list[Tool
     kinds = list(wanted)
     if wanted and wanted[0] in COMPOSED:  # near misses: the same verb, or the same noun
         verb, noun = wanted[0].names[0].split("_")
-        kinds += [composed(verb, n) for n in rng.sample(_NOUNS, 1) if n != noun] + [composed(v, noun) for v in rng.sample(_VERBS, 1) if v != verb]
+        kinds += [composed(verb, n) for n in rng.sample(_NOUNS, 1) if n != noun] + [
+            composed(v, noun) for v in rng.sample(_VERBS, 1) if v != verb
+        ]
         kinds = kinds[: max(size, len(wanted))]
     while len(kinds) < size:
         extra = _kind(rng)
         if all(not set(extra.names) & set(kind.names) for kind in kinds):
             kinds.append(extra)
     names = [rng.choice(kind.names) if rng.random() < 0.5 else kind.names[0] for kind in kinds]
-    tools = [kind.declare(tool_name, rng) for kind, tool_name in zip(kinds, names)]
+    tools = [kind.declare(tool_name, rng) for kind, tool_name in zip(kinds, names, strict=True)]
     rng.shuffle(tools)
     return tools, names[: len(wanted)]
 
@@ -392,7 +672,10 @@ def single_call(words: Words, with_result: bool | None = None) -> Dialogue:
     rng, kind = words.rng, _kind(words.rng)
     tools, (tool_name,) = _offer(rng, [kind], _size(rng))
     arguments = kind.draw(words)
-    messages = [_say("user", _ask(rng, kind, arguments)), {**_say("assistant", ""), "tool_calls": [_call(tool_name, arguments)]}]
+    messages = [
+        _say("user", _ask(rng, kind, arguments)),
+        {**_say("assistant", ""), "tool_calls": [_call(tool_name, arguments)]},
+    ]
     if rng.random() < 0.4 if with_result is None else with_result:
         result = kind.result(words, arguments)
         messages += [_say("tool", json.dumps(result)), _say("assistant", kind.reply.format(**arguments, **result))]
@@ -402,7 +685,14 @@ def single_call(words: Words, with_result: bool | None = None) -> Dialogue:
 def parallel_calls(words: Words) -> Dialogue:
     rng = words.rng
     if rng.random() < 0.5:  # the same tool twice
-        kind = rng.choice([k for k in KINDS if k.names[0] in ("get_weather", "get_time", "get_population", "get_stock_price", "call_contact", "play_music")])
+        kind = rng.choice(
+            [
+                k
+                for k in KINDS
+                if k.names[0]
+                in ("get_weather", "get_time", "get_population", "get_stock_price", "call_contact", "play_music")
+            ]
+        )
         tools, (tool_name,) = _offer(rng, [kind], _size(rng))
         one, two = kind.draw(words), kind.draw(words)
         (key,) = kind.parameters
@@ -426,9 +716,13 @@ def no_tool_fits(words: Words) -> Dialogue:
     tools: list[Tool] = []
     while not tools:
         others, _ = _offer(rng, [], _size(rng))
-        if all(tool["function"]["name"] not in kind.names and tool["function"]["name"] != kind.names[0] for tool in others):
+        if all(
+            tool["function"]["name"] not in kind.names and tool["function"]["name"] != kind.names[0] for tool in others
+        ):
             tools = others
-    return Dialogue([_say("user", _ask(rng, kind, kind.draw(words))), _say("assistant", NO_TOOL)], tools, "no_tool_fits")
+    return Dialogue(
+        [_say("user", _ask(rng, kind, kind.draw(words))), _say("assistant", NO_TOOL)], tools, "no_tool_fits"
+    )
 
 
 def small_talk(words: Words) -> Dialogue:
@@ -445,14 +739,17 @@ def one_letter(words: Words) -> Dialogue:
     rng, known = words.rng, words.rng.choice(FACTS)
     options = [known.answer, *rng.sample(known.others, 3)]
     rng.shuffle(options)
-    listed = "\n".join(f"{letter}) {option}" for letter, option in zip("ABCD", options))
+    listed = "\n".join(f"{letter}) {option}" for letter, option in zip("ABCD", options, strict=True))
     ask = f"{known.questions[0]}\n{listed}\nAnswer with one letter."
     return Dialogue([_say("user", ask), _say("assistant", "ABCD"[options.index(known.answer)])], [], "one_letter")
 
 
 def copying(words: Words) -> Dialogue:
     rng = words.rng
-    made = " ".join(str(words.number()) if rng.random() < 0.2 else (words.person() if rng.random() < 0.5 else word(rng)) for _ in range(rng.randint(1, 6)))
+    made = " ".join(
+        str(words.number()) if rng.random() < 0.2 else (words.person() if rng.random() < 0.5 else word(rng))
+        for _ in range(rng.randint(1, 6))
+    )
     ask = rng.choice(("Repeat: {}", "Say exactly this: {}", "Copy this text: {}", "Write {}"))
     return Dialogue([_say("user", ask.format(made)), _say("assistant", made)], [], "copying")
 
@@ -478,16 +775,29 @@ def persona(words: Words) -> Dialogue:
 
 # For each kind of main turn: how often it is drawn while practising, and after.
 _TURNS: tuple[tuple[Callable[[Words], Dialogue], float, float], ...] = (
-    (single_call, 30, 26), (parallel_calls, 14, 15), (no_tool_fits, 12, 22), (copying, 12, 8), (small_talk, 7, 5), (fact, 12, 8),
-    (one_letter, 8, 12), (arithmetic, 8, 10), (persona, 5, 5),
+    (single_call, 30, 26),
+    (parallel_calls, 14, 15),
+    (no_tool_fits, 12, 22),
+    (copying, 12, 8),
+    (small_talk, 7, 5),
+    (fact, 12, 8),
+    (one_letter, 8, 12),
+    (arithmetic, 8, 10),
+    (persona, 5, 5),
 )
-_SYSTEMS = ("You are a helpful assistant.", "You are tiny-chat.", "Answer briefly.", "Be friendly.", "You are a helpful assistant that can use tools.")
+_SYSTEMS = (
+    "You are a helpful assistant.",
+    "You are tiny-chat.",
+    "Answer briefly.",
+    "Be friendly.",
+    "You are a helpful assistant that can use tools.",
+)
 
 
 def dialogue(rng: random.Random, *, practice: bool = False) -> Dialogue:
     """Return a training dialogue: one main turn, often plain turns around it, sometimes tools that nobody needs."""
     words = Words(rng)
-    makers, practising, after = zip(*_TURNS)
+    makers, practising, after = zip(*_TURNS, strict=True)
     main: Dialogue = rng.choices(makers, practising if practice else after)[0](words)
     messages, tools = list(main.messages), main.tools
     plain = (small_talk, fact, copying, arithmetic)
@@ -495,7 +805,11 @@ def dialogue(rng: random.Random, *, practice: bool = False) -> Dialogue:
     if not tools and main.kind != "copying" and rng.random() < 0.3:
         tools, _ = _offer(rng, [], _size(rng))
     for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
-        messages = [*rng.choice(plain)(words).messages, *messages] if rng.random() < 0.5 else [*messages, *rng.choice(plain)(words).messages]
+        messages = (
+            [*rng.choice(plain)(words).messages, *messages]
+            if rng.random() < 0.5
+            else [*messages, *rng.choice(plain)(words).messages]
+        )
     if system is None and rng.random() < 0.25:
         system = _say("system", rng.choice(_SYSTEMS))
     return Dialogue(([system] if system else []) + messages, tools, main.kind)
@@ -511,7 +825,20 @@ def tokenizer_text(rng: random.Random) -> str:
     known = rng.choice(FACTS)
     talk = rng.choice(SMALL_TALK)
     declared = "\n".join(json.dumps(tool["function"]) for tool in made.tools)
-    return "\n".join([*prose, *known.questions, known.sentence, *talk[0], talk[1], declared, rng.choice(_SYSTEMS), " ".join(rng.sample(_COMMON, 6)), "system\nuser\nassistant\ntool\n# Tools\nCall a tool like this:\nAnswer with one letter. Repeat: Say exactly this: Copy this text: Write What is your name? My name is You are a helpful assistant " + NO_TOOL])
+    return "\n".join(
+        [
+            *prose,
+            *known.questions,
+            known.sentence,
+            *talk[0],
+            talk[1],
+            declared,
+            rng.choice(_SYSTEMS),
+            " ".join(rng.sample(_COMMON, 6)),
+            "system\nuser\nassistant\ntool\n# Tools\nCall a tool like this:\nAnswer with one letter. Repeat: Say exactly this: Copy this text: Write What is your name? My name is You are a helpful assistant "
+            + NO_TOOL,
+        ]
+    )
 
 
 class _Blank(dict[str, str]):

@@ -55,9 +55,18 @@ def served(weights: Path) -> Iterator[httpx.Client]:
     with tempfile.TemporaryDirectory(prefix="score-") as folder:
         listen = Listen(str(Path(folder) / "x.sock"))
         argv = f"--model {weights} --ctx-size {1024 * SLOTS} --parallel {SLOTS} --no-kv-unified --fit off --load-mode none".split()
-        argv += f"--cache-ram 0 --no-context-shift --offline --no-ui --jinja --temp 0 --threads {os.cpu_count()}".split()
-        client = httpx.Client(transport=httpx.HTTPTransport(uds=listen.host), base_url="http://localhost", timeout=300.0)
-        with client, spawn((str(build.server), *argv, *listen.argv()), env=build.environment, log=Path(folder) / "log") as server:
+        argv += (
+            f"--cache-ram 0 --no-context-shift --offline --no-ui --jinja --temp 0 --threads {os.cpu_count()}".split()
+        )
+        client = httpx.Client(
+            transport=httpx.HTTPTransport(uds=listen.host), base_url="http://localhost", timeout=300.0
+        )
+        with (
+            client,
+            spawn(
+                (str(build.server), *argv, *listen.argv()), env=build.environment, log=Path(folder) / "log"
+            ) as server,
+        ):
             wait_ready(server, client, listen, 120.0)
             yield client
 
@@ -65,7 +74,11 @@ def served(weights: Path) -> Iterator[httpx.Client]:
 def judge(client: httpx.Client, made: dialogues.Dialogue) -> dict[str, bool]:
     """Ask for the last turn of a dialogue and compare the answer with the one it should be."""
     *history, wanted = made.messages
-    body: dict[str, Any] = {"messages": [_wire(message) for message in history], "max_tokens": 200, "cache_prompt": False}
+    body: dict[str, Any] = {
+        "messages": [_wire(message) for message in history],
+        "max_tokens": 200,
+        "cache_prompt": False,
+    }
     if made.tools:
         body["tools"] = made.tools
     answer = client.post("/v1/chat/completions", json=body, headers={"Connection": "close"}).raise_for_status().json()
@@ -86,7 +99,11 @@ def _wire(message: dict[str, Any]) -> dict[str, Any]:
     if "tool_calls" not in message:
         return {**message, "tool_call_id": "call0"} if message["role"] == "tool" else message
     calls = [
-        {"id": f"call{i}", "type": "function", "function": {**call["function"], "arguments": json.dumps(call["function"]["arguments"])}}
+        {
+            "id": f"call{i}",
+            "type": "function",
+            "function": {**call["function"], "arguments": json.dumps(call["function"]["arguments"])},
+        }
         for i, call in enumerate(message["tool_calls"])
     ]
     return {"role": "assistant", "content": None, "tool_calls": calls}
@@ -106,7 +123,12 @@ def score(weights: Path, count: int) -> dict[str, dict[str, float]]:
         for kind, make in KINDS.items():
             words = dialogues.Words(random.Random(f"{SEED}/{kind}"), held_out=True)
             prompts = [make(words) for _ in range(count)]
-            totals = Counter(key for result in pool.map(lambda made: judge(client, made), prompts) for key, ok in result.items() if ok)
+            totals = Counter(
+                key
+                for result in pool.map(lambda made: judge(client, made), prompts)
+                for key, ok in result.items()
+                if ok
+            )
             table[kind] = {key: totals[key] / count for key in ("stopped", "right tools", "exact")}
     return table
 

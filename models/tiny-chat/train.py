@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import dialogues
 import gguf
 import jinja2.sandbox
 import numpy as np
@@ -33,15 +34,20 @@ import torch.nn.functional as F
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
-import dialogues
-
 HERE = Path(__file__).parent
 BUILD = HERE / "build"
-SPECIAL = {"<|endoftext|>": gguf.TokenType.CONTROL, "<|im_start|>": gguf.TokenType.CONTROL, "<|im_end|>": gguf.TokenType.CONTROL,
-           "<tool_call>": gguf.TokenType.USER_DEFINED, "</tool_call>": gguf.TokenType.USER_DEFINED}
+SPECIAL = {
+    "<|endoftext|>": gguf.TokenType.CONTROL,
+    "<|im_start|>": gguf.TokenType.CONTROL,
+    "<|im_end|>": gguf.TokenType.CONTROL,
+    "<tool_call>": gguf.TokenType.USER_DEFINED,
+    "</tool_call>": gguf.TokenType.USER_DEFINED,
+}
 # llama.cpp's "qwen2" pre-tokenizer: digits one by one. Merges are learnt within a finer split, so that no merge joins a quote, a
 # bracket or a space to a letter, and a name is cut alike in prose and in JSON.
-QWEN2 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+QWEN2 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 FINE = r"\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s"
 
 
@@ -58,7 +64,7 @@ class Config:
     eps: float = 1e-5
     merges: int = 420
     spaced_words: int = 120
-    steps: int = 4200
+    steps: int = 4600
     practice_pools: int = 77
     decision_weight: float = 6.0
     batch_tokens: int = 8192
@@ -75,10 +81,19 @@ def train_tokenizer(config: Config) -> Tokenizer:
     rng = random.Random(config.seed)
     texts = [dialogues.tokenizer_text(rng) for _ in range(4000)]
     learner = Tokenizer(models.BPE())
-    fine = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(FINE), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    fine = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(FINE), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     learner.pre_tokenizer = fine
-    learner.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=256 + config.merges, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    learner.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=256 + config.merges, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        ),
+    )
     model = json.loads(learner.to_str())["model"]
     vocab: dict[str, int] = model["vocab"]
     merges = [tuple(pair) for pair in model["merges"]]
@@ -87,7 +102,12 @@ def train_tokenizer(config: Config) -> Tokenizer:
         merges.append(("Ġ", found))
         vocab["Ġ" + found] = len(vocab)
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(QWEN2), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(QWEN2), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([tokenizers.AddedToken(text, normalized=False) for text in SPECIAL])
     return tokenizer
@@ -123,7 +143,9 @@ class Block(nn.Module):
         batch, length, width = x.shape
         q, k, v = self.qkv(self.attn_norm(x)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         q, k = rotate(torch.stack((q * q.shape[-1] ** -0.5, k)), cos, sin)
-        mixed = torch.softmax(q @ k.transpose(-1, -2) + future, dim=-1) @ v  # on CPU faster than the fused kernel's backward
+        mixed = (
+            torch.softmax(q @ k.transpose(-1, -2) + future, dim=-1) @ v
+        )  # on CPU faster than the fused kernel's backward
         x = x + self.output(mixed.transpose(1, 2).reshape(batch, length, width))
         gate, up = self.gate_up(self.ffn_norm(x)).chunk(2, dim=-1)
         return x + self.down(F.silu(gate) * up)
@@ -138,7 +160,9 @@ class TinyChat(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width, eps=config.eps)
         size = config.width // config.heads
-        angles = torch.outer(torch.arange(config.context).float(), config.theta ** (-torch.arange(0, size, 2).float() / size))
+        angles = torch.outer(
+            torch.arange(config.context).float(), config.theta ** (-torch.arange(0, size, 2).float() / size)
+        )
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
         for parameter in self.parameters():
@@ -150,7 +174,10 @@ class TinyChat(nn.Module):
 
     def forward(self, ids: Tensor, where: Tensor) -> Tensor:
         x = self.embed(ids)
-        length, kind = ids.shape[1], torch.get_autocast_dtype(ids.device.type) if torch.is_autocast_enabled(ids.device.type) else x.dtype
+        length, kind = (
+            ids.shape[1],
+            torch.get_autocast_dtype(ids.device.type) if torch.is_autocast_enabled(ids.device.type) else x.dtype,
+        )
         cos, sin = self.cos[:length].to(kind), self.sin[:length].to(kind)
         future = torch.full((length, length), float("-inf"), dtype=kind, device=ids.device).triu(1)
         for block in self.blocks:
@@ -174,7 +201,9 @@ class Encoder:
 
     def __call__(self, made: dialogues.Dialogue) -> tuple[list[int], list[bool]]:
         """Return ids and, for each, whether it belongs to an answer (its end token included)."""
-        ids: list[int] = self.tokenizer.encode(self.template.render(messages=made.messages, tools=made.tools, add_generation_prompt=False)).ids
+        ids: list[int] = self.tokenizer.encode(
+            self.template.render(messages=made.messages, tools=made.tools, add_generation_prompt=False)
+        ).ids
         learn, answering, size = [False] * len(ids), False, len(self.header)
         for i in range(len(ids)):
             if not answering and ids[i - size : i] == self.header:
@@ -209,7 +238,14 @@ def batches(config: Config, encode: Encoder, start: int) -> Iterator[tuple[int, 
     while True:
         practice = pool < config.practice_pools
         rng = random.Random(config.seed * 1_000_003 + pool)
-        rows = sorted((row for row in (encode(dialogues.dialogue(rng, practice=practice)) for _ in range(pool_size)) if len(row[0]) <= config.context), key=lambda row: len(row[0]))
+        rows = sorted(
+            (
+                row
+                for row in (encode(dialogues.dialogue(rng, practice=practice)) for _ in range(pool_size))
+                if len(row[0]) <= config.context
+            ),
+            key=lambda row: len(row[0]),
+        )
         groups: list[list[tuple[list[int], list[bool]]]] = [[]]
         for row in rows:
             if groups[-1] and (len(groups[-1]) + 1) * len(row[0]) > config.batch_tokens:
@@ -220,7 +256,16 @@ def batches(config: Config, encode: Encoder, start: int) -> Iterator[tuple[int, 
         pool += 1
 
 
-HELD_OUT = (dialogues.single_call, dialogues.parallel_calls, dialogues.no_tool_fits, dialogues.copying, dialogues.fact, dialogues.one_letter, dialogues.arithmetic, dialogues.persona)
+HELD_OUT = (
+    dialogues.single_call,
+    dialogues.parallel_calls,
+    dialogues.no_tool_fits,
+    dialogues.copying,
+    dialogues.fact,
+    dialogues.one_letter,
+    dialogues.arithmetic,
+    dialogues.persona,
+)
 
 
 @torch.no_grad()
@@ -265,11 +310,14 @@ def train(config: Config, tokenizer: Tokenizer) -> TinyChat:
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device)
         model.load_state_dict(state["model"])
-        for optimizer, saved in zip(optimizers, state["optimizers"]):
+        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         step, pool = state["step"], state["pool"]
     parameters = sum(p.numel() for p in model.parameters())
-    print(f"{parameters:,} parameters, {tokenizer.get_vocab_size()} tokens, from step {step} of {config.steps} on {device}", flush=True)
+    print(
+        f"{parameters:,} parameters, {tokenizer.get_vocab_size()} tokens, from step {step} of {config.steps} on {device}",
+        flush=True,
+    )
     stream, began, tokens, mean = batches(config, encode, pool), time.monotonic(), 0, 0.0
     while step < config.steps:
         pool, (ids, where, targets, first) = next(stream)
@@ -277,7 +325,9 @@ def train(config: Config, tokenizer: Tokenizer) -> TinyChat:
             for group in optimizer.param_groups:
                 group["lr"] = config.lr * rate(config, step)
         with torch.autocast(device.type, torch.bfloat16):
-            losses = F.cross_entropy(model(ids.to(device), where.to(device)).float(), targets.to(device), reduction="none")
+            losses = F.cross_entropy(
+                model(ids.to(device), where.to(device)).float(), targets.to(device), reduction="none"
+            )
         # An answer's first token decides: a call or not, which letter. It is one of twenty, so it would hardly be learnt otherwise.
         weight = torch.where(first.to(device), 1.0 if pool < config.practice_pools else config.decision_weight, 1.0)
         loss = (losses * weight).sum() / weight.sum()
@@ -294,7 +344,15 @@ def train(config: Config, tokenizer: Tokenizer) -> TinyChat:
         if step % 250 == 0 or step == config.steps:
             scores = held_out_exact(model, encode, 256 if step == config.steps else 64, device)
             print("   held out, exact: " + "  ".join(f"{key} {value:.2f}" for key, value in scores.items()), flush=True)
-            torch.save({"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step, "pool": pool + 1}, checkpoint.with_suffix(".new"))
+            torch.save(
+                {
+                    "model": model.state_dict(),
+                    "optimizers": [o.state_dict() for o in optimizers],
+                    "step": step,
+                    "pool": pool + 1,
+                },
+                checkpoint.with_suffix(".new"),
+            )
             checkpoint.with_suffix(".new").replace(checkpoint)
     return model
 
@@ -309,7 +367,9 @@ def export(config: Config, tokenizer: Tokenizer, model: TinyChat, path: Path) ->
     writer.add_author("The Assay authors")
     writer.add_organization("Assay")
     writer.add_license("apache-2.0")
-    writer.add_description("A very small chat and tool calling model, trained from scratch on synthetic dialogues for testing pipelines")
+    writer.add_description(
+        "A very small chat and tool calling model, trained from scratch on synthetic dialogues for testing pipelines"
+    )
     writer.add_source_url("models/tiny-chat/train.py")
     writer.add_version("1")
     writer.add_basename("tiny-chat")
@@ -352,8 +412,17 @@ def export(config: Config, tokenizer: Tokenizer, model: TinyChat, path: Path) ->
     for i, block in enumerate(model.blocks):
         q, k, v = block.qkv.weight.chunk(3)
         gate, up = block.gate_up.weight.chunk(2)
-        for name, tensor in {"attn_norm": block.attn_norm.weight, "attn_q": interleave(q, config.heads), "attn_k": interleave(k, config.heads), "attn_v": v, "attn_output": block.output.weight,
-                             "ffn_norm": block.ffn_norm.weight, "ffn_gate": gate, "ffn_up": up, "ffn_down": block.down.weight}.items():
+        for name, tensor in {
+            "attn_norm": block.attn_norm.weight,
+            "attn_q": interleave(q, config.heads),
+            "attn_k": interleave(k, config.heads),
+            "attn_v": v,
+            "attn_output": block.output.weight,
+            "ffn_norm": block.ffn_norm.weight,
+            "ffn_gate": gate,
+            "ffn_up": up,
+            "ffn_down": block.down.weight,
+        }.items():
             add(f"blk.{i}.{name}.weight", tensor)
     add("output_norm.weight", model.norm.weight)
     writer.write_header_to_file()

@@ -105,7 +105,11 @@ def test_llama_bench_by_hand_agrees(runs: dict[str, Any]) -> None:
     done = subprocess.run(
         [str(build.tool("llama-bench")), *argv], env=build.environment, capture_output=True, text=True, check=True
     )
-    by_hand = {("decode_tok_s" if test["n_gen"] else "prefill_tok_s"): test["samples_ts"] for test in json.loads(done.stdout)}
+    by_hand = {
+        ("decode_tok_s" if test["n_gen"] else "prefill_tok_s"): test["samples_ts"] for test in json.loads(done.stdout)
+    }
     for metric, samples in by_hand.items():
         low, high = min(samples) * 0.75, max(samples) * 1.25
-        assert low <= recorded[metric] <= high, f"{metric}: recorded {recorded[metric]}, by hand {median(samples)} of {samples}"
+        assert low <= recorded[metric] <= high, (
+            f"{metric}: recorded {recorded[metric]}, by hand {median(samples)} of {samples}"
+        )
