@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.errors import DigestMismatch, LockOutOfDate, NetworkError, SpecError
+from pipeline.core.project import Project
+from pipeline.flow.prepare import check, fetch_all, make_lock, verify_all
+from pipeline.flow.session import Session
+from pipeline.lock.load import lock_path
+from tests.projects import edit, flip
+
+
+def test_a_lock_is_written_once_and_a_dry_run_writes_nothing(project: Project) -> None:
+    session, path = Session(project), lock_path(project, "small")
+    before = path.read_bytes()
+    again = make_lock(session, "small")
+    assert (again.changes, again.written, path.read_bytes()) == ((), False, before)
+
+    edit(project.specs / "small.yaml", "slots: 2", "slots: 3")
+    dry = make_lock(session, "small", dry_run=True)
+    assert dry.changes and not dry.written and path.read_bytes() == before
+    wet = make_lock(session, "small")
+    assert wet.written and wet.lock == dry.lock and path.read_bytes() != before
+
+
+@pytest.mark.parametrize(("suite", "old"), [("few", "prompt: chat"), ("greeting", "expect: {not_empty: true}")])
+def test_a_suite_with_faults_is_not_locked(project: Project, suite: str, old: str) -> None:
+    edit(project.suites / suite / "suite.yaml", old, "bogus: 1")
+    before = lock_path(project, "small").read_bytes()
+    with pytest.raises(SpecError, match=rf"{suite}/suite\.yaml:\d+:1: unknown key 'bogus'"):
+        make_lock(Session(project), "small")
+    assert lock_path(project, "small").read_bytes() == before
+
+
+def test_a_suite_under_the_wrong_heading_is_not_locked(project: Project) -> None:
+    edit(project.specs / "small.yaml", "checks: [greeting]", "checks: [few]")
+    with pytest.raises(SpecError, match="kind"):
+        make_lock(Session(project), "small")
+
+
+def test_check_tells_what_moved(project: Project) -> None:
+    session = Session(project)
+    assert check(session, "small") == []
+    edit(project.suites / "few" / "suite.yaml", "Four capitals", "4 capitals")
+    assert [change.path for change in check(session, "small")] == ["suites.few.digest"]
+    lock_path(project, "small").unlink()
+    with pytest.raises(LockOutOfDate, match="no lock for small"):
+        check(session, "small")
+
+
+def test_files_are_fetched_and_verified(project: Project) -> None:
+    session = Session(project)
+    lock = session.current("small")
+    with pytest.raises(DigestMismatch, match="missing"):
+        verify_all(session, [lock], deep=False)
+    (path,) = fetch_all(session, [lock])
+    assert path == session.stored(lock).weights
+    assert [result.hashed for result in verify_all(session, [lock], deep=False)] == [False]
+    assert [result.hashed for result in verify_all(session, [lock], deep=True)] == [True]
+    flip(path)
+    assert [result.ok for result in verify_all(session, [lock], deep=True, must=False)] == [False]
+
+
+def test_offline_nothing_is_fetched_from_the_network(project: Project) -> None:
+    session = Session(project, offline=True)
+    lock = session.current("small")
+    remote = lock.weights.model_copy(update={"urls": ("https://example.invalid/small.gguf",)})
+    with pytest.raises(NetworkError, match="is not in the store"):
+        fetch_all(session, [lock.model_copy(update={"files": (remote,)})])
