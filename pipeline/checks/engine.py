@@ -108,7 +108,7 @@ class _Run:
         return Seen(request, answer, streamed)
 
     def judge(self, seen: Seen, expect: Mapping[str, Any]) -> Fault | None:
-        """Trouble comes first, then breaches of the protocol, then the assertions in the order of their writing; failures before unknowns."""
+        """Trouble comes first, then breaches of the protocol, then the assertions in written order; failures before unknowns."""
         for answer in filter(None, (seen.answer, seen.streamed)):
             if answer.trouble:
                 verdict = (

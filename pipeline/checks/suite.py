@@ -87,7 +87,7 @@ class Case(Part):
 
 
 class Document(SuiteHead):
-    """The whole file. ``group`` is that of cases that name none; ``sampling`` overrides the spec's; ``tools`` are declared once, by name."""
+    """The whole file. ``group`` is that of cases that name none; ``sampling`` overrides the spec's; ``tools`` are declared by name."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 

@@ -51,4 +51,7 @@ class Project:
         for folder in (start.resolve(), *start.resolve().parents):
             if (folder / "specs").is_dir():
                 return cls(folder)
-        raise UsageError(f"no project here: no folder specs/ in {start.resolve()} or above", hint="cd into a project, or make one: assay init NAME --source …")
+        raise UsageError(
+            f"no project here: no folder specs/ in {start.resolve()} or above",
+            hint="cd into a project, or make one: assay init NAME --source …",
+        )
