@@ -20,7 +20,7 @@ SPEC = """\
 name: small
 source: file:../models/small.gguf
 license: {allow: [apache-2.0]}
-engine: {context: 256, slots: 2, threads: 1}
+engine: {context: 1024, slots: 2, threads: 1}
 sampling: {max_tokens: 16}
 checks: [greeting]
 evals: [few]

@@ -20,7 +20,7 @@ EOT_TEXTS = frozenset(
         "<EOT>",
         "_<EOT>",
         "[EOT]",
-        "<｜end▁of▁sentence｜>",  # noqa: RUF001
+        "<｜end▁of▁sentence｜>",
         "<end_of_utterance>",
     }
 )

@@ -17,7 +17,6 @@ import pytest
 from pipeline.core.digest import Digest
 from pipeline.core.errors import EngineError
 from pipeline.core.project import Project
-from pipeline.lock.argv import compile_argv
 from pipeline.lock.load import read_lock
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import EngineBuild
@@ -76,7 +75,7 @@ def test_nobody_is_served_without_the_key_which_shows_nowhere(server: Running) -
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
-        ({"engine__context": 128}, "context of a slot: the lock says 128, the server 256"),
+        ({"engine__context": 128}, "context of a slot: the lock says 128, the server 1024"),
         ({"engine__slots": 3}, "slots: the lock says 3, the server 2"),
         ({"sampling__seed": 7}, "seed: the lock says 7, the server 0"),
         ({"sampling__top_k": 41}, "top_k"),
@@ -173,10 +172,8 @@ def test_a_server_that_is_not_ready_in_time_is_stopped(
 
 
 def test_it_stops_with_a_stream_in_flight(engine_build: EngineBuild, lock: Lockfile, tiny_chat: Path) -> None:
-    long = changed(lock, engine__context=1024)
-    long = long.model_copy(update={"argv": compile_argv(long.spec, long.weights.digest)})
     endless = {**HELLO, "max_tokens": 1000, "stream": True, "ignore_eos": True}
-    with running(engine_build, long, weights=tiny_chat, template=None, threads=1) as started:
+    with running(engine_build, lock, weights=tiny_chat, template=None, threads=1) as started:
         with started.client.stream("POST", "/v1/chat/completions", json=endless) as answer:
             lines = answer.iter_lines()
             assert next(lines)
