@@ -19,6 +19,26 @@ def digest_of(value: Any) -> Digest:
     return Digest.of(canonical_bytes(value))
 
 
+def read_json(content: bytes) -> Any:
+    """Read JSON that could be canonical: UTF-8, no key twice, no NaN or infinity. Raises ValueError for anything else."""
+    try:
+        return json.loads(content.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
 def pretty(value: Any) -> str:
     """Return the same content for files that people read and diff: sorted, indented, a newline at the end."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=2) + "\n"

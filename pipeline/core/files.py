@@ -6,7 +6,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -41,22 +41,28 @@ def atomic_write(path: Path, content: bytes | str, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def locked(path: Path, *, wait: float = 600.0) -> Iterator[None]:
+def locked(path: Path, *, wait: float = 600.0, held: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold an exclusive lock on ``path`` (created if missing, kept afterwards); the kernel frees it when the process dies.
 
-    Raises UsageError when another process holds it for longer than ``wait`` seconds.
+    ``held`` is called once when another process has the lock. Raises UsageError when it keeps it for longer than ``wait``
+    seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        deadline = time.monotonic() + wait
+        deadline, told = time.monotonic() + wait, False
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise UsageError(f"{path} is held by another process", hint="wait for it to end, or stop it") from None
+                    raise UsageError(
+                        f"{path} is held by another process", hint="wait for it to end, or stop it"
+                    ) from None
+                if not told:
+                    held()
+                    told = True
                 time.sleep(0.05)
         yield
     finally:

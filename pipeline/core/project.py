@@ -37,9 +37,9 @@ class Project:
 
     @property
     def store(self) -> Path:
-        """The blob store: ``$ASSAY_STORE``, or ``.assay/store``."""
+        """The blob store: ``$ASSAY_STORE`` (a relative path counts from the root), or ``.assay/store``."""
         named = os.environ.get("ASSAY_STORE")
-        return Path(named) if named else self.state / "store"
+        return self.root / Path(named).expanduser() if named else self.state / "store"
 
     @property
     def database(self) -> Path:

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+SHA256 = r"^sha256:[0-9a-f]{64}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
-Strings = Annotated[tuple[str, ...], Field(strict=False)]
-Counts = Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(strict=False)]
+Strings = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False)]
+Counts = Annotated[tuple[Annotated[int, Field(gt=0, le=10_000_000)], ...], Field(strict=False)]
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if names.count(name) > 1:
+            raise PydanticCustomError("listed_twice", "{name} is listed twice", {"name": name})
+    return names
+
+
+Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(_each_once)]
+INT32 = 2**31 - 1
 
 
 class Part(BaseModel):
     """Every part of a spec: unknown keys are errors, values are taken as written, nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class License(Part):
@@ -33,12 +47,12 @@ class Engine(Part):
 
     context: int = Field(default=4096, gt=0, le=10_000_000, description="Tokens of context for each slot.")
     slots: int = Field(default=1, gt=0, le=256, description="Requests that are worked on at once.")
-    gpu_layers: int = Field(default=0, ge=0, description="Layers that a GPU computes; 0 is CPU only.")
+    gpu_layers: int = Field(default=0, ge=0, le=INT32, description="Layers that a GPU computes; 0 is CPU only.")
     threads: int | None = Field(
         default=None, gt=0, le=1024, description="Threads; null means one for each physical core."
     )
-    batch: int = Field(default=2048, gt=0, description="Most tokens of a prompt that are submitted at once.")
-    micro_batch: int = Field(default=512, gt=0, description="Most tokens that are computed at once.")
+    batch: int = Field(default=2048, gt=0, le=INT32, description="Most tokens of a prompt that are submitted at once.")
+    micro_batch: int = Field(default=512, gt=0, le=INT32, description="Most tokens that are computed at once.")
     cache_type_k: CacheType = Field(default="f16", description="How keys are stored in the KV cache.")
     cache_type_v: CacheType = Field(
         default="f16", description="How values are stored in the KV cache; quantized types need flash attention."
@@ -51,6 +65,18 @@ class Engine(Part):
         default="copy",
         description="`copy` reads the weights into own memory; with `mmap`, bytes that change on disk are served.",
     )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """Refuse here what llama.cpp refuses, or changes by itself, when it starts."""
+        if self.context * self.slots > INT32:
+            raise PydanticCustomError("too_large", "context times slots is more than llama.cpp can count")
+        if self.micro_batch > self.batch:
+            raise PydanticCustomError("too_large", "micro_batch is larger than batch")
+        if self.cache_type_v not in ("f32", "f16", "bf16") and self.flash_attention == "off":
+            message = "cache_type_v {name} needs flash_attention: on"
+            raise PydanticCustomError("flash_attention", message, {"name": self.cache_type_v})
+        return self
 
 
 class Chat(Part):
@@ -66,27 +92,28 @@ class Chat(Part):
 class Sampling(Part):
     """How tokens are drawn. ``temperature`` 0 is greedy."""
 
-    temperature: float = Field(
-        default=0.0, ge=0, strict=False, description="0 is greedy: the likeliest token each time."
-    )
-    top_k: int = Field(default=40, ge=0, description="Draw among the k likeliest tokens; 0 means all.")
+    temperature: float = Field(default=0.0, ge=0, description="0 is greedy: the likeliest token each time.")
+    top_k: int = Field(default=40, ge=0, le=INT32, description="Draw among the k likeliest tokens; 0 means all.")
     top_p: float = Field(
         default=0.95,
         gt=0,
         le=1,
-        strict=False,
         description="Draw among the likeliest tokens that together have this probability.",
     )
     min_p: float = Field(
         default=0.05,
         ge=0,
         le=1,
-        strict=False,
         description="Leave out tokens less likely than this share of the likeliest.",
     )
-    repeat_penalty: float = Field(default=1.0, gt=0, strict=False, description="1 is none.")
-    seed: int = Field(default=0, ge=0, description="Where the random numbers begin.")
-    max_tokens: int = Field(default=256, gt=0, description="The longest answer, in tokens.")
+    repeat_penalty: float = Field(default=1.0, gt=0, description="1 is none.")
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**32 - 2,
+        description="Where the random numbers begin; llama.cpp takes 4294967295 for a seed of its own choice.",
+    )
+    max_tokens: int = Field(default=256, gt=0, le=INT32, description="The longest answer, in tokens.")
 
 
 class Ignore(Part):
@@ -112,14 +139,22 @@ class Bench(Part):
     repetitions: int = Field(default=5, ge=3, le=100, description="How often each of these is measured.")
     streams: Counts = Field(default=(1, 4), description="Concurrent streams of the load test through `llama-server`.")
     requests: int = Field(default=8, gt=0, le=10_000, description="Requests for each number of streams.")
-    max_tokens: int = Field(default=32, gt=0, description="Tokens asked for in each request.")
+    max_tokens: int = Field(default=32, gt=0, le=INT32, description="Tokens asked for in each request.")
 
 
 class Limit(Part):
     """Bounds on one metric."""
 
-    min: float | None = Field(default=None, strict=False, description="The least that is accepted.")
-    max: float | None = Field(default=None, strict=False, description="The most that is accepted.")
+    min: float | None = Field(default=None, description="The least that is accepted.")
+    max: float | None = Field(default=None, description="The most that is accepted.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.min is None and self.max is None:
+            raise PydanticCustomError("no_bound", "a limit wants min or max, or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise PydanticCustomError("no_room", "min is larger than max: nothing would be accepted")
+        return self
 
 
 class Gates(Part):
@@ -155,8 +190,8 @@ class Spec(Part):
     chat: Chat = Chat()
     sampling: Sampling = Sampling()
     lint: Lint = Lint()
-    checks: Strings = Field(default=(), description="Behaviour suites: folders of `evals/`.")
-    evals: Strings = Field(default=(), description="Quality suites: folders of `evals/`.")
+    checks: Names = Field(default=(), description="Behaviour suites: folders of `evals/`.")
+    evals: Names = Field(default=(), description="Quality suites: folders of `evals/`.")
     bench: Bench = Bench()
     gates: Gates = Gates()
     deploy: Deploy = Deploy()

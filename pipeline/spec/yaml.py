@@ -22,16 +22,22 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _DEPTH = 50
+_LONGEST_NUMBER = 40
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass
 class Document:
-    """A parsed file: its value, and where each value and key stands. Positions are (line, column), from 1."""
+    """A parsed file: its value, and where each value and key stands. Positions are (line, column), from 1.
+
+    ``written`` holds plain scalars as the file has them: ``1.10`` is the number 1.1, but was written otherwise.
+    """
 
     file: str
     value: Any = None
     values: dict[Path, Position] = field(default_factory=dict)
     keys: dict[Path, Position] = field(default_factory=dict)
+    written: dict[Path, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def problem(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> Problem:
@@ -48,57 +54,95 @@ def parse(text: str, file: str) -> Document:
     """Parse one YAML document. Faults of form land in ``problems``; text that is not YAML at all raises SpecError."""
     document = Document(file)
     try:
-        node = yaml.compose(text, Loader=yaml.BaseLoader)
+        loader = _Loader(text)
+        node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise SpecError([Problem(file, line, column, f"not valid YAML: {error.problem or error.context}")]) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise SpecError([Problem(file, 1, 1, f"not valid YAML: {error}")]) from None
+        raise SpecError([_malformed(file, error)]) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, error.position - before.rfind("\n")
+        problem = Problem(file, line, column, f"the character U+{error.character:04X} stands here", "remove it")
+        raise SpecError([problem]) from None
+    except RecursionError:
+        raise SpecError([Problem(file, 1, 1, f"nested deeper than {_DEPTH} levels")]) from None
+    except (ValueError, OverflowError):  # PyYAML's scanner, for an escape beyond Unicode
+        line, column = loader.line + 1, loader.column + 1
+        raise SpecError([Problem(file, line, column, "this escape is no Unicode character")]) from None
+    document.problems += [Problem(file, *at, *fault) for at, fault in loader.faults]
     if node is not None:
-        document.value = _value(document, node, (), set())
+        document.value = _value(document, node, ())
     return document
 
 
-def _value(document: Document, node: yaml.Node, path: Path, seen: set[int]) -> Any:
+def _malformed(file: str, error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    said = error.problem or error.context or ""
+    if said == "but found another document":
+        return Problem(file, line, column, "a second document begins here", "one file holds one document: remove it")
+    hint = "indent with spaces" if r"'\t'" in said else ""
+    return Problem(file, line, column, f"not valid YAML: {error.context + ': ' if error.context else ''}{said}", hint)
+
+
+class _Loader(yaml.BaseLoader):
+    """Composes nodes without resolving anything. Aliases are never followed, so that no file grows while it is read."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.faults: list[tuple[Position, tuple[str, str]]] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
+        assert isinstance(mark, yaml.Mark)  # of the pure Python parser
+        position = (mark.line + 1, mark.column + 1)
+        if isinstance(event, yaml.AliasEvent):
+            self.get_event()  # type: ignore[no-untyped-call]
+            self.faults.append((position, ("an alias stands here", "write the value out: aliases are not supported")))
+            return yaml.ScalarNode("", "", mark, mark)
+        if tag := getattr(event, "tag", None):
+            shown = f"!!{tag.rpartition(':')[2]}" if tag.startswith("tag:yaml.org") else tag
+            self.faults.append((position, (f"the tag {shown} is not supported", "leave it out")))
+        return super().compose_node(parent, index)
+
+
+def _value(document: Document, node: yaml.Node, path: Path) -> Any:
     position = (node.start_mark.line + 1, node.start_mark.column + 1)
     document.values[path] = position
-
-    def fault(message: str, hint: str = "") -> None:
-        document.problems.append(Problem(document.file, *position, message, hint))
-
-    if id(node) in seen:
-        return fault("an alias stands here", "write the value out: aliases are not supported")
-    seen.add(id(node))
     if len(path) > _DEPTH:
-        return fault(f"nested deeper than {_DEPTH} levels")
+        document.problems.append(Problem(document.file, *position, f"nested deeper than {_DEPTH} levels"))
+        return None
     if isinstance(node, yaml.MappingNode):
-        return _mapping(document, node, path, seen)
+        return _mapping(document, node, path)
     if isinstance(node, yaml.SequenceNode):
-        return [_value(document, item, (*path, i), seen) for i, item in enumerate(node.value)]
-    if node.tag != "tag:yaml.org,2002:str":
-        fault(f"tag {node.tag.rsplit(':', 1)[-1]!r} is not supported", "leave the tag out")
-    plain = isinstance(node, yaml.ScalarNode) and node.style is None
-    return _scalar(node.value) if plain else node.value
+        return [_value(document, item, (*path, i)) for i, item in enumerate(node.value)]
+    text = str(node.value)
+    if _SURROGATE.search(text):
+        document.problems.append(Problem(document.file, *position, "half of a surrogate pair is no character"))
+        return None
+    if isinstance(node, yaml.ScalarNode) and node.style is None:
+        document.written[path] = text
+        return _scalar(text)
+    return text
 
 
-def _mapping(document: Document, node: yaml.MappingNode, path: Path, seen: set[int]) -> dict[str, Any]:
+def _mapping(document: Document, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            document.problems.append(Problem(document.file, line, column, "a key must be plain text"))
+        position = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        if not isinstance(key_node, yaml.ScalarNode) or _SURROGATE.search(key_node.value):
+            document.problems.append(Problem(document.file, *position, "a key must be plain text"))
             continue
         key = str(key_node.value)
         inner = (*path, key)
         if key in result:
             first = document.keys[inner][0]
             document.problems.append(
-                Problem(document.file, line, column, f"key {key!r} stands here twice", f"first in line {first}")
+                Problem(document.file, *position, f"key {key!r} stands here twice", f"first in line {first}")
             )
             continue
-        document.keys[inner] = (line, column)
-        result[key] = _value(document, value_node, inner, seen)
+        document.keys[inner] = position
+        result[key] = _value(document, value_node, inner)
     return result
 
 
@@ -107,7 +151,7 @@ def _scalar(text: str) -> Any:
         return None
     if text in _WORDS:
         return _WORDS[text]
-    if len(text) > 40:
+    if len(text) > _LONGEST_NUMBER:
         return text
     if _INT.fullmatch(text):
         return int(text)

@@ -46,6 +46,9 @@ class Source(Protocol):
     SCHEMES: tuple[str, ...]
     EXAMPLE: str
 
+    def check(self, reference: str) -> None:
+        """Raise UsageError, which says what to write instead, for a reference that can't be right. Looks at nothing else."""
+
     def resolve(self, reference: str, *, folder: Path, root: Path) -> Resolved:
         """Pin ``reference``, written in a spec that lies in ``folder`` of the project at ``root``. Raises UsageError or NetworkError."""
 
@@ -54,12 +57,14 @@ class Source(Protocol):
 
 
 def source_of(reference: str) -> Source:
-    """Return the source for a reference's scheme. Raises UsageError that lists what there is."""
+    """Return the source for a reference's scheme. Raises UsageError that says what to write."""
     sources = discover("pipeline.spec.sources")
     scheme, colon, _ = reference.partition(":")
     for module in sources.values():
         if colon and scheme in module.SCHEMES:
             source: Source = module
             return source
+    if not colon:
+        raise UsageError(f"{reference!r} has no scheme", hint=f"for a file, write file:{reference}")
     examples = "; ".join(module.EXAMPLE for module in sources.values())
-    raise UsageError(f"no source for {reference!r}", hint=f"write for instance {examples}")
+    raise UsageError(f"no source knows the scheme of {reference!r}", hint=f"write for instance {examples}")

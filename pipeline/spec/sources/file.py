@@ -1,4 +1,8 @@
-"""Files of this machine: ``file:PATH``, relative to the spec's folder. In locks, paths below the project are relative to its root."""
+"""Files of this machine: ``file:PATH``, relative to the spec's folder.
+
+In locks the path is relative to the project's root, with ``../`` where it leads out of it, so that no lock names a place
+of one machine. Absolute paths are refused for that reason: a link to the file, inside the project, says the same.
+"""
 
 from __future__ import annotations
 
@@ -15,32 +19,54 @@ EXAMPLE = "file:../models/tiny-chat/tiny-chat-q8_0.gguf"
 _CHUNK = 1 << 20
 
 
+def check(reference: str) -> None:
+    """Refuse absolute paths, and those that no file can have."""
+    path = _path(reference)
+    if path.is_absolute():
+        hint = f"link the file into the project and write a path from the spec's folder, as in {EXAMPLE}"
+        raise UsageError(f"{reference} is a path of this machine alone", hint=hint)
+    if not path.name.isprintable() or path.name in ("", ".."):
+        raise UsageError(f"{reference!r} names no file", hint=f"write for instance {EXAMPLE}")
+
+
 def resolve(reference: str, *, folder: Path, root: Path) -> Resolved:
     """Find the file and its size."""
-    path = Path(os.path.normpath(folder.resolve() / reference.removeprefix("file:")))
+    check(reference)
+    # Only the folder's links are followed: a link to the file stands for it, wherever it leads on this machine.
+    path = Path(os.path.normpath(folder.resolve() / _path(reference)))
     if not path.is_file():
-        raise UsageError(f"no such file: {path} (from {reference!r})", hint="a path in a spec counts from the spec's folder")
-    inside = path.is_relative_to(root.resolve())
-    pinned = f"file:{path.relative_to(root.resolve()).as_posix() if inside else path.as_posix()}"
+        hint = "a path in a spec counts from the spec's folder"
+        raise UsageError(f"no such file: {path} (from {reference!r})", hint=hint)
+    pinned = f"file:{Path(os.path.relpath(path, root.resolve())).as_posix()}"
     return Resolved(pinned, Blob(path.name, pinned, path.stat().st_size, None))
 
 
 @contextmanager
 def read(url: str, *, root: Path, start: int = 0, end: int | None = None) -> Iterator[Stream]:
     """Read the file from ``start``."""
-    path = root / url.removeprefix("file:")
+    check(url)
+    path = root.resolve() / _path(url)
+    if not path.is_file():
+        raise UsageError(f"no such file: {path}", hint="the lock names this file; bring it back")
     try:
-        opened = path.open("rb")
+        opened = path.open("rb", buffering=0)
     except OSError as error:
-        raise UsageError(f"can't read {path}: {error.strerror}", hint="the lock names this file; bring it back") from None
+        raise UsageError(f"can't read {path}: {error.strerror}", hint="the lock names this file") from None
     with opened:
         opened.seek(start)
-        yield Stream(start, path.stat().st_size, _chunks(opened.read, None if end is None else end - start))
+        yield Stream(start, path.stat().st_size, _chunks(path, opened.read, None if end is None else end - start))
 
 
-def _chunks(take: Callable[[int], bytes], left: int | None) -> Iterator[bytes]:
+def _path(reference: str) -> Path:
+    return Path(reference.removeprefix("file:"))
+
+
+def _chunks(path: Path, take: Callable[[int], bytes], left: int | None) -> Iterator[bytes]:
     while left is None or left > 0:
-        chunk = take(_CHUNK if left is None else min(_CHUNK, left))
+        try:
+            chunk = take(_CHUNK if left is None else min(_CHUNK, left))
+        except OSError as error:
+            raise UsageError(f"can't read {path}: {error.strerror}", hint="is the disk in order?") from None
         if not chunk:
             return
         left = None if left is None else left - len(chunk)
