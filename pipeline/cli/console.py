@@ -87,6 +87,7 @@ class Bars:
         """Show a step's state in the table: ``…`` while it runs, then how it ended."""
         self._steps[name] = (state, detail)
         if self._live is not None:
+            self._live.transient = False
             self._live.update(self._picture(), refresh=True)
 
     @contextmanager

@@ -5,7 +5,6 @@ point.
 from __future__ import annotations
 
 import difflib
-import errno
 import importlib
 import os
 import signal
@@ -16,22 +15,13 @@ from typing import NoReturn
 import click
 
 from pipeline import __version__
-from pipeline.core.errors import BUG, INTERRUPTED, OK, AssayError, UsageError
+from pipeline.core.errors import BUG, INTERRUPTED, OK, AssayError, UsageError, refusal
 
 # In the order of the work: what `assay --help` lists.
 COMMANDS = [
     *("init", "lock", "fetch", "verify", "inspect", "lint", "explain", "check", "eval", "bench", "run", "gate"),
     *("report", "serve", "query", "schema", "completion", "doctor"),
 ]
-
-# What the system refuses, through no fault of ours: rights, space, limits, a file where a folder must be.
-_REFUSALS = {
-    getattr(errno, name)
-    for name in (
-        *("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "ENOENT", "ENOTDIR", "EISDIR", "ENAMETOOLONG"),
-        *("ELOOP", "EMFILE", "ENFILE", "EIO", "ESTALE"),
-    )
-}
 
 
 class Commands(click.Group):
@@ -102,10 +92,9 @@ def run(arguments: list[str]) -> int:
         show(error)
         return error.exit_code
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _REFUSALS:
-            place = f"{error.filename}: " if error.filename else ""
-            show(UsageError(f"{place}{error.strerror}", hint="the system refuses this: check rights, space and paths"))
-            return UsageError.exit_code
+        if isinstance(error, OSError) and (refused := refusal(error)):
+            show(refused)
+            return refused.exit_code
         from pipeline.cli.bug import write
 
         path, reason = write(error, arguments)

@@ -6,6 +6,7 @@ to do next, as a sentence or a command.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -85,3 +86,21 @@ class DeployError(AssayError):
     """A deployment failed, or drifted from what was recorded."""
 
     exit_code = 7
+
+
+# What the system refuses through no fault of ours: rights, space, limits, a file where a folder must be.
+_REFUSALS = {
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "ENOENT", "EEXIST", "ENOTDIR", "EISDIR", "EIO"),
+        *("ENAMETOOLONG", "ELOOP", "EMFILE", "ENFILE", "ESTALE"),
+    )
+}
+
+
+def refusal(error: OSError) -> UsageError | None:
+    """Return what the user must hear of an error of the system; None when it can only be a bug of ours."""
+    if error.errno not in _REFUSALS:
+        return None
+    place = f"{error.filename}: " if error.filename else ""
+    return UsageError(f"{place}{error.strerror}", hint="the system refuses this: check rights, space and paths")

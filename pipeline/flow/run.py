@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.checks.model import Verdict
-from pipeline.core.errors import FINDINGS, AssayError
+from pipeline.core.errors import FINDINGS, AssayError, refusal
 from pipeline.flow.judge import report_of, write_reports
 from pipeline.flow.prepare import fetch_all, verify_all
 from pipeline.flow.session import Session
@@ -69,9 +69,11 @@ def run(session: Session, name: str, *, force: bool = False, told: Told = lambda
         board.begin("report")
         ran.reports = write_reports(session, report, again=force)
         board.end("ok", ran.reports[0].name if ran.reports else "")
-    except AssayError as error:
-        board.end(f"exit {error.exit_code}", next(iter(error.message.splitlines()), ""))
-        ran.error = error
+    except (AssayError, OSError) as error:
+        ran.error = error if isinstance(error, AssayError) else refusal(error)
+        if ran.error is None:
+            raise
+        board.end(f"exit {ran.error.exit_code}", next(iter(ran.error.message.splitlines()), ""))
     ran.seconds = time.monotonic() - began
     return ran
 

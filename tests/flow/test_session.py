@@ -27,7 +27,7 @@ def test_a_lock_is_current_until_its_spec_moves(project: Project) -> None:
     assert session.stored(lock).weights == session.store.path(lock.weights.digest)
     assert session.stored(lock).template is None
     edit(project.specs / "small.yaml", "slots: 2", "slots: 3")
-    with pytest.raises(LockOutOfDate, match="spec.engine.slots"):
+    with pytest.raises(LockOutOfDate, match=r"spec\.engine\.slots"):
         session.current("small")
 
 

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from pipeline import __version__
+from pipeline.cli.main import COMMANDS, run
+from pipeline.core.project import Project
+from tests.projects import alive, assay, command_of, descendants, finish, start, stop, until
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_help_lists_the_commands_in_the_order_of_the_work(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    out = capsys.readouterr().out
+    listed = [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()]
+    assert [name for name in listed if name in COMMANDS] == COMMANDS
+    assert "Exit codes: 0 ok" in out and "130 interrupted" in out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"assay, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("inspekt", "inspect"), ("verfy", "verify"), ("bnech", "bench"), ("xyzzy", None)]
+)
+def test_an_unknown_command_is_exit_2_with_the_nearest(
+    capsys: pytest.CaptureFixture[str], typed: str, meant: str | None
+) -> None:
+    assert run([typed]) == 2
+    err = capsys.readouterr().err
+    assert f"No such command '{typed}'." in err
+    assert (f"Did you mean '{meant}'?" in err) == (meant is not None)
+
+
+def test_a_bug_is_exit_70_and_a_log_without_secrets(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = ["hunter2", "hf_abcdefghijklmnopqrst", "assay-0123456789abcdefgh", "deadbeef01", "s3cr3tbearer"]
+
+    def broken() -> None:
+        raise ZeroDivisionError(
+            f"https://me:{secrets[0]}@host/x?a=1&sig={secrets[3]} {secrets[1]} key {secrets[2]} Bearer {secrets[4]}"
+        )
+
+    monkeypatch.setattr("pipeline.lint.engine.rules", broken)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert run(["explain", "--project", f"https://me:{secrets[0]}@host"]) == 70
+    err = capsys.readouterr().err
+    (log,) = tmp_path.glob("assay-bug-*.log")
+    assert "bug in assay: ZeroDivisionError" in err and str(log) in err and "Traceback" not in err
+    text = log.read_text()
+    assert "Traceback (most recent call last)" in text and "in broken" in text and f"assay {__version__}" in text
+    assert "assay explain --project" in text and "https://…@host" in text
+    assert not [secret for secret in secrets if secret in text + err]
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("command", ["explain", "--help", "explain --json", "schema"])
+def test_a_reader_that_goes_away_is_no_error(command: str) -> None:
+    line = f"{sys.executable} -m pipeline.cli.main {command} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "busy"),
+    [(signal.SIGINT, "llama-server"), (signal.SIGTERM, "pipeline.fleet.worker"), (signal.SIGHUP, "")],
+)
+def test_an_interrupted_run_leaves_nothing_behind_and_goes_on_later(
+    project: Project, number: signal.Signals, busy: str
+) -> None:
+    children: set[int] = set()
+
+    def working() -> bool:
+        found = descendants(process.pid)
+        children.update(found)
+        return any(busy in command_of(pid) for pid in found) and (
+            project.database.exists() or process.poll() is not None
+        )
+
+    process = start("run", "small", project=project)
+    try:
+        until(working)
+        children |= descendants(process.pid)
+        process.send_signal(number)
+        code, out, err = finish(process)
+    finally:
+        stop(process)
+    assert (code, out) == (130, ""), err
+    assert "interrupted; what was finished is kept" in err and "Traceback" not in err
+    until(lambda: not any(map(alive, children)), 5)
+
+    code, out, err = assay("run", "small", project=project)
+    assert code == 0, err
+    reused = int(out.split(" s, ")[1].split()[0])
+    assert reused >= (2 if "worker" in busy else 1), out  # at least what had been done before the signal
+
+
+def test_an_interrupted_lock_leaves_the_old_one(project: Project) -> None:
+    before = (project.lockfiles / "small.lock.json").read_bytes()
+    process = start("lock", project=project)
+    try:
+        os.kill(process.pid, signal.SIGINT)
+        process.communicate(timeout=30)
+    finally:
+        stop(process)
+    assert (project.lockfiles / "small.lock.json").read_bytes() == before
