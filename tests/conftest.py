@@ -27,6 +27,15 @@ ROOT = Path(__file__).parent.parent
 Serve = Callable[..., httpx.Client]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_from_outside() -> Iterator[None]:
+    """What the user's shell says of other projects, stores and engines does not reach the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ASSAY_PROJECT", "ASSAY_STORE", "ASSAY_ENGINE"):
+            patch.delenv(name, raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_chat() -> Path:
     """The embedded model, Q8_0."""

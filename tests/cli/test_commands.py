@@ -175,7 +175,7 @@ def ruin(project: Project, how: str) -> None:
     ("how", "arguments", "code", "said"),
     [
         ("broken YAML", ["run"], 2, "specs/small.yaml:3:1: "),
-        ("binary YAML", ["run"], 2, "specs/small.yaml: not UTF-8 text"),
+        ("binary YAML", ["run"], 2, "not UTF-8 text"),
         ("unknown key", ["run"], 2, "specs/small.yaml:4:25: unknown key 'slotz' (did you mean 'slots'?)"),
         ("unknown key", ["lock"], 2, "specs/small.yaml:4:25: unknown key 'slotz'"),
         ("unknown suite", ["lock"], 2, "no suite 'many'"),

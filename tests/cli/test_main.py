@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from pipeline import __version__
 from pipeline.cli.main import COMMANDS, run
 from pipeline.core.project import Project
-from tests.projects import alive, assay, command_of, descendants, finish, start, stop, until
+from tests.projects import alive, assay, command_of, descendants, edit, finish, start, stop, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,12 +106,21 @@ def test_an_interrupted_run_leaves_nothing_behind_and_goes_on_later(
     assert reused >= (2 if "worker" in busy else 1), out  # at least what had been done before the signal
 
 
-def test_an_interrupted_lock_leaves_the_old_one(project: Project) -> None:
-    before = (project.lockfiles / "small.lock.json").read_bytes()
-    process = start("lock", project=project)
-    try:
-        os.kill(process.pid, signal.SIGINT)
-        process.communicate(timeout=30)
-    finally:
-        stop(process)
-    assert (project.lockfiles / "small.lock.json").read_bytes() == before
+def test_an_interrupted_lock_is_the_old_one_or_the_new(project: Project) -> None:
+    path, spec = project.lockfiles / "small.lock.json", project.specs / "small.yaml"
+    before = path.read_bytes()
+    edit(spec, "slots: 2", "slots: 3")
+    assert assay("lock", project=project)[0] == 0
+    after = path.read_bytes()
+    assert before != after
+    for delay in (0.2, 0.3, 0.4, 0.5):
+        path.write_bytes(before)
+        process = start("lock", project=project)
+        try:
+            time.sleep(delay)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+        finally:
+            stop(process)
+        assert path.read_bytes() in (before, after)
+        assert [found.name for found in project.lockfiles.iterdir()] == [path.name]
