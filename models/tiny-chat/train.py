@@ -7,7 +7,7 @@ The whole recipe is here: a byte-level BPE, a llama-architecture decoder, Muon a
 fixed, so two runs on the same machine and thread count give the same weights. About an hour on two cores with bfloat16 units.
 
 Sources: RMSNorm, RoPE and SwiGLU as in LLaMA (Touvron et al. 2023); Muon (Jordan et al. 2024); a learning rate that is held and then
-decays linearly over the last 45 % (Hägele et al. 2024).
+decays linearly (Hägele et al. 2024).
 """
 
 from __future__ import annotations
@@ -64,13 +64,31 @@ class Config:
     eps: float = 1e-5
     merges: int = 420
     spaced_words: int = 120
-    steps: int = 4600
     practice_pools: int = 77
     decision_weight: float = 6.0
     batch_tokens: int = 8192
-    warmup: int = 150
     lr: float = 3e-3
+    # The learning rate as a share of `lr`, at steps; between them it is interpolated.
+    rates: tuple[tuple[int, float], ...] = (
+        *(
+            (0, 0.0),
+            (150, 1.0),
+            (2310, 1.0),
+            (2749, 0.77),
+            (2750, 1.0),
+            (2999, 0.89),
+            (3000, 0.77),
+            (3999, 0.29),
+            (4000, 0.4),
+        ),
+        (5600, 0.0),
+    )
     seed: int = 20260101
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are: the schedule's last."""
+        return self.rates[-1][0]
 
 
 # -- tokenizer ---------------------------------------------------------------------------------------------------------
@@ -290,9 +308,9 @@ def held_out_exact(model: TinyChat, encode: Encoder, count: int, device: torch.d
 
 
 def rate(config: Config, step: int) -> float:
-    """The learning rate as a share of its peak: linear warm-up, held, linear decay over the last 45 %."""
-    decay = int(config.steps * 0.45)
-    return min(1.0, (step + 1) / config.warmup, max(0.0, (config.steps - step) / decay))
+    """The learning rate as a share of its peak."""
+    steps, shares = zip(*config.rates, strict=True)
+    return float(np.interp(step, steps, shares))
 
 
 def train(config: Config, tokenizer: Tokenizer) -> TinyChat:
@@ -433,10 +451,9 @@ def export(config: Config, tokenizer: Tokenizer, model: TinyChat, path: Path) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=Config.steps)
     parser.add_argument("--export-only", action="store_true", help="write the GGUF file from the last checkpoint")
     options = parser.parse_args()
-    config = Config(steps=options.steps)
+    config = Config()
     BUILD.mkdir(exist_ok=True)
     tokenizer = train_tokenizer(config)
     tokenizer.save(str(BUILD / "tokenizer.json"))
