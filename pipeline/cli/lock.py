@@ -39,7 +39,8 @@ def lock(app: App, names: tuple[str, ...], check: bool, dry_run: bool) -> int:
         else:
             made = prepare.make_lock(session, name, dry_run=dry_run)
             changes = list(made.changes)
-            word = "written" if made.written else "would change" if dry_run and changes else "unchanged"
+            would = "would be written" if made.fresh else "would change" if changes else "unchanged"
+            word = "written" if made.written else would if dry_run else "unchanged"
             lines.append(f"{name}: {word}, {made.lock.digest}")
             answer = {"name": name, "digest": str(made.lock.digest), "written": made.written}
         lines += [f"  {change}" for change in changes]

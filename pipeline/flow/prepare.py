@@ -9,9 +9,11 @@ from pathlib import Path
 from pipeline.core.digest import Digest
 from pipeline.core.errors import LockOutOfDate
 from pipeline.flow.session import Session
+from pipeline.gguf.facts import facts_of
+from pipeline.gguf.header import read_header
 from pipeline.lock.compile import compile_lock
 from pipeline.lock.diff import Change, diff
-from pipeline.lock.load import check_lock, read_lock, write_lock
+from pipeline.lock.load import NewerLock, check_lock, read_lock, write_lock
 from pipeline.lock.model import Lockfile
 from pipeline.lock.resolve import resolve
 from pipeline.spec.load import find_spec, read_spec
@@ -21,32 +23,43 @@ from pipeline.store.verify import Verified, require, verify
 
 @dataclass(frozen=True)
 class Locked:
-    """A lock that was made or checked: what changed against the one before, and whether the file was written."""
+    """A lock that was made: what changed against the one before, whether there was none (or a damaged one), and whether the
+    file was written.
+    """
 
     lock: Lockfile
     changes: tuple[Change, ...]
     written: bool
+    fresh: bool = False
 
 
 def make_lock(session: Session, name: str, *, dry_run: bool = False) -> Locked:
     """Resolve a spec and write its lock. Nothing is written when nothing changed, or with ``dry_run``.
 
-    Raises SpecError for faults in the spec or its suites, UsageError for what it names and isn't there.
+    Raises SpecError for faults in the spec or its suites, UsageError for what it names and isn't there, NewerLock when
+    the lock there is of a newer Assay.
     """
     path = find_spec(session.project, name)
     spec = read_spec(path)
+    before = _before(session, spec.name)
 
     def learn_digest(url: str, size: int) -> Digest:
         return learn(session.store, url, size, session.project.root, progress=session.progress)
 
     lock = compile_lock(spec, resolve(spec, path, session.project, learn_digest, session.progress))
     _check_suites(session, lock)
+    changes = tuple(diff(before.content(), lock.content())) if before else ()
+    return Locked(lock, changes, not dry_run and write_lock(session.project, lock), fresh=before is None)
+
+
+def _before(session: Session, name: str) -> Lockfile | None:
+    """Return the lock that stands there now. One of a newer Assay is not to be replaced: raises NewerLock."""
     try:
-        before: object = read_lock(session.project, spec.name).content()
+        return read_lock(session.project, name)
+    except NewerLock:
+        raise
     except LockOutOfDate:
-        before = None
-    changes = tuple(diff(before, lock.content())) if before is not None else ()
-    return Locked(lock, changes, not dry_run and write_lock(session.project, lock))
+        return None
 
 
 def _check_suites(session: Session, lock: Lockfile) -> None:
@@ -78,9 +91,30 @@ def fetch_all(session: Session, locks: Iterable[Lockfile]) -> list[Path]:
 
 
 def verify_all(session: Session, locks: Iterable[Lockfile], *, deep: bool, must: bool = True) -> list[Verified]:
-    """Judge every file of the locks. Raises DigestMismatch for bad ones unless ``must`` is off."""
-    files = [file for lock in locks for file in lock.files]
-    results = verify(session.store, files, deep=deep, progress=session.progress)
+    """Judge every file of the locks; with ``deep`` also what the locks say of their content. Raises DigestMismatch for bad
+    files unless ``must`` is off, LockOutOfDate for a lock that tells other facts than its weights.
+    """
+    locks = list(locks)
+    results = verify(
+        session.store, [file for lock in locks for file in lock.files], deep=deep, progress=session.progress
+    )
     if must:
         require(results)
+    if deep:
+        good = {result.file.digest for result in results if result.ok}
+        for lock in locks:
+            if lock.weights.digest in good:
+                _check_facts(session, lock)
     return results
+
+
+def _check_facts(session: Session, lock: Lockfile) -> None:
+    """Compare the facts in a lock with the stored weights. Where the spec states the digest, they were read when nobody had
+    hashed the bytes yet. Facts that the lock doesn't know, from a newer Assay, don't count.
+    """
+    facts = facts_of(read_header(session.store.path(lock.weights.digest))).summary()
+    changes = diff(lock.gguf, {key: value for key, value in facts.items() if key in lock.gguf}, "gguf")
+    if changes:
+        listed = "\n".join(f"  {change}" for change in changes)
+        said = f"the lock of {lock.name} says other things of {lock.weights.path} than the file itself:\n{listed}"
+        raise LockOutOfDate(said, hint=f"restore the lock, or run assay lock {lock.name}")

@@ -37,6 +37,14 @@ class GgufError(UsageError):
         self.offset = offset
 
 
+class HeaderCut(GgufError):
+    """The bytes end before the header does, and the file goes on: ``wanted`` bytes of it are needed at least."""
+
+    def __init__(self, message: str, *, offset: int, wanted: int) -> None:
+        super().__init__(message, offset=offset, hint=CUT)
+        self.wanted = wanted
+
+
 @dataclass(frozen=True)
 class Tensor:
     """One tensor: ``shape`` with the fastest axis first, ``offset`` and ``nbytes`` in bytes, the offset from the
@@ -96,7 +104,7 @@ def read_header(path: Path) -> Header:
 
 def parse_header(data: bytes | mmap, size: int, *, name: str = "GGUF") -> Header:
     """Parse a header from the first bytes of a file of ``size`` bytes; ``name`` stands in the messages. Raises
-    GgufError.
+    GgufError, and HeaderCut when it might be sound but is longer than ``data``.
     """
     reader = _Reader(data, size, name)
     version, tensor_count = reader.preamble()
@@ -147,11 +155,16 @@ class _Reader:
 
     def need(self, nbytes: int, what: str) -> None:
         """Fail unless ``nbytes`` more bytes are there."""
-        if nbytes > self.end - self.position:
-            if self.end == MAX_HEADER < self.size:
-                self.fail(f"{what} runs beyond {MAX_HEADER >> 20} MiB of header; no real model's does", self.position)
-            left = self.end - self.position
-            self.fail(f"{what} needs {nbytes} bytes, but {left} are left in the file", self.position, CUT)
+        if nbytes <= self.end - self.position:
+            return
+        most = min(self.size, MAX_HEADER)
+        if self.position + nbytes <= most:
+            message = f"{self.name}: {what} lies beyond the first {self.end} bytes"
+            raise HeaderCut(message, offset=self.position, wanted=self.position + nbytes)
+        if most < self.size:
+            self.fail(f"{what} runs beyond {MAX_HEADER >> 20} MiB of header; no real model's does", self.position)
+        left = most - self.position
+        self.fail(f"{what} needs {nbytes} bytes, but {left} are left in the file", self.position, CUT)
 
     def number(self, letter: str) -> Any:
         code = self.codes[letter]
@@ -233,7 +246,8 @@ class _Reader:
             position += 8 + length(data, position)[0]
         if len(offsets) < count or position > end:
             self.position = offsets[-1] if offsets else start
-            self.need(position - self.position + 8, f"{key}, string {len(offsets) - 1} of {count},")
+            more = 8 if len(offsets) < count else 0
+            self.need(position - self.position + more, f"{key}, string {len(offsets) - 1} of {count},")
         self.position = position
         return Array(self.source, STRING, start, count, offsets)
 

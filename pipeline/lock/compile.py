@@ -7,7 +7,6 @@ from functools import cache
 from importlib.resources import files
 
 from pipeline.core.canonical import digest_of
-from pipeline.core.digest import Digest
 from pipeline.lock.argv import compile_argv
 from pipeline.lock.model import LOCK_VERSION, LockedEngine, LockedLicense, Lockfile
 from pipeline.lock.resolve import Resolution
@@ -23,28 +22,25 @@ def pinned_engine() -> LockedEngine:
 def compile_lock(spec: Spec, resolution: Resolution) -> Lockfile:
     """Return the lock of ``spec``."""
     weights = next(file for file in resolution.files if file.role == "weights")
-    declared = resolution.facts.license
-    if spec.license.id:
-        license_ = LockedLicense(id=spec.license.id.lower(), declared_in="spec")
-    elif declared:
-        license_ = LockedLicense(id=declared.lower(), declared_in="gguf:general.license")
-    else:
-        license_ = LockedLicense(id=None, declared_in=None)
     return Lockfile(
         lock_version=LOCK_VERSION,
         name=spec.name,
-        spec_digest=str(spec_digest(spec)),
-        spec=spec,
+        spec_digest=str(digest_of(spec.content())),
+        spec=Spec.model_validate(spec.content()),  # with its defaults as if they had been written
         source=resolution.source,
         files=resolution.files,
         gguf=resolution.facts.summary(),
-        license=license_,
+        license=license_of(spec, resolution.facts.license),
         engine=pinned_engine(),
-        argv=compile_argv(spec, Digest.parse(weights.sha256)),
+        argv=compile_argv(spec, weights.digest),
         suites=resolution.suites,
     )
 
 
-def spec_digest(spec: Spec) -> Digest:
-    """Return the digest of what a spec says: comments and order don't count, defaults do."""
-    return digest_of(spec.content())
+def license_of(spec: Spec, declared: str | None) -> LockedLicense:
+    """Return the licence: as the spec states it, else as the file declares it."""
+    if spec.license.id:
+        return LockedLicense(id=spec.license.id.lower(), declared_in="spec")
+    if declared:
+        return LockedLicense(id=declared.lower(), declared_in="gguf:general.license")
+    return LockedLicense(id=None, declared_in=None)

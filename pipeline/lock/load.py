@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.core.canonical import pretty, tree_digest
+from pipeline.core.canonical import digest_of, pretty, read_json, tree_digest
+from pipeline.core.digest import Digest
 from pipeline.core.errors import LockOutOfDate
 from pipeline.core.files import atomic_write
 from pipeline.core.project import Project
 from pipeline.lock.argv import compile_argv
-from pipeline.lock.compile import pinned_engine, spec_digest
+from pipeline.lock.compile import license_of, pinned_engine
 from pipeline.lock.diff import Change, diff
 from pipeline.lock.model import LOCK_VERSION, Lockfile
 from pipeline.spec.load import shown
 from pipeline.spec.model import Spec
+
+
+class NewerLock(LockOutOfDate):
+    """The lock was made by a newer Assay, and this one would lose what it says."""
 
 
 def lock_path(project: Project, name: str) -> Path:
@@ -25,48 +29,80 @@ def lock_path(project: Project, name: str) -> Path:
 
 
 def read_lock(project: Project, name: str) -> Lockfile:
-    """Read a lock. Raises LockOutOfDate when there is none, it is damaged, or of a newer Assay."""
+    """Read a lock. Raises LockOutOfDate when there is none or it is damaged, NewerLock when it is of a newer Assay."""
     path = lock_path(project, name)
     again = f"run assay lock {name}"
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path.read_bytes())
     except FileNotFoundError:
         raise LockOutOfDate(f"no lock for {name}: {shown(path)} does not exist", hint=again) from None
     except (OSError, ValueError) as error:
         raise LockOutOfDate(f"{shown(path)} is not a lockfile: {error}", hint=f"restore it, or {again}") from None
     version = content.get("lock_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > LOCK_VERSION:
-        raise LockOutOfDate(f"{shown(path)} has lock version {version}; this Assay reads {LOCK_VERSION}", hint="upgrade Assay")
+        said = f"{shown(path)} has lock version {version}; this Assay reads {LOCK_VERSION}"
+        raise NewerLock(said, hint="upgrade Assay; it stays as it is")
     try:
-        return Lockfile.model_validate(content)
+        lock = Lockfile.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5])
-        raise LockOutOfDate(f"{shown(path)} is damaged: {faults}", hint=f"restore it, or {again}") from None
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5]]
+    else:
+        faults = _contradictions(lock, name)
+    if faults:
+        raise LockOutOfDate(f"{shown(path)} is damaged: {'; '.join(faults)}", hint=f"restore it, or {again}")
+    return lock
+
+
+def _contradictions(lock: Lockfile, name: str) -> list[str]:
+    """Return where a lock says two things at once, as no lock does that was left as it was made."""
+    spec, roles, declared = lock.spec, [file.role for file in lock.files], lock.gguf.get("license")
+    pairs = {
+        "name": (lock.name, spec.name),
+        "the file's name": (name, lock.name),
+        "spec_digest": (lock.spec_digest, str(digest_of(lock.content()["spec"]))),
+        "source.original": (lock.source.original, spec.source),
+        "files": (sorted(roles), sorted(["weights", *(["chat_template"] if spec.chat.template else [])])),
+        "license": (lock.license, license_of(spec, declared if isinstance(declared, str) else None)),
+        "suites": (sorted(lock.suites), sorted({*spec.checks, *spec.evals})),
+    }
+    faults = [f"{field} is {have}, want {want}" for field, (have, want) in pairs.items() if have != want]
+    if spec.sha256 and not faults and lock.weights.sha256 != spec.sha256:
+        faults.append(f"the weights are {lock.weights.sha256}, the spec says {spec.sha256}")
+    return faults
 
 
 def write_lock(project: Project, lock: Lockfile) -> bool:
     """Write a lock if its bytes changed; tells whether they did."""
-    path, text = lock_path(project, lock.name), pretty(lock.content())
-    if path.is_file() and path.read_text() == text:
+    path, content = lock_path(project, lock.name), pretty(lock.content()).encode()
+    if path.is_file() and path.read_bytes() == content:
         return False
-    atomic_write(path, text)
+    atomic_write(path, content)
     return True
 
 
 def check_lock(project: Project, spec: Spec, lock: Lockfile) -> list[Change]:
-    """Return what moved since the lock was made: the spec, its suites, the engine that Assay pins. Needs no network."""
+    """Return what moved since the lock was made: the spec, its suites and template, the engine that Assay pins, how it is
+    started. Needs no network.
+    """
     changes = diff(lock.spec.content(), spec.content(), "spec")
-    if not changes and lock.spec_digest != str(spec_digest(spec)):
-        changes.append(Change("spec_digest", lock.spec_digest, str(spec_digest(spec))))
     changes += diff(lock.engine.model_dump(mode="json"), pinned_engine().model_dump(mode="json"), "engine")
-    wanted = {*spec.checks, *spec.evals}
-    for name in sorted(wanted & set(lock.suites)):
+    for name in sorted({*spec.checks, *spec.evals} & set(lock.suites)):
         folder = project.suites / name
         now = str(tree_digest(folder)) if folder.is_dir() else None
         changes += diff(lock.suites[name].digest, now, f"suites.{name}.digest")
     if not changes:
+        changes += _template_changes(project, lock)
         changes += diff(list(lock.argv), list(compile_argv(spec, lock.weights.digest)), "argv")
     return changes
+
+
+def _template_changes(project: Project, lock: Lockfile) -> list[Change]:
+    """Return how the template's file moved, if it is there: it is written by hand, like the spec that names it."""
+    template = lock.template
+    if template is None:
+        return []
+    path = project.root / template.urls[0].removeprefix("file:")
+    return diff(template.sha256, str(Digest.of_file(path)), "files.chat_template.sha256") if path.is_file() else []
 
 
 def require_current(project: Project, spec: Spec) -> Lockfile:

@@ -26,9 +26,9 @@ class LockedFile(Part):
 
     role: Literal["weights", "chat_template"]
     path: str
-    size: int
+    size: Annotated[int, Field(ge=0)]
     sha256: Sha256
-    urls: Strings
+    urls: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     known: Literal["spec", "published", "computed"]
 
     @property
@@ -96,5 +96,7 @@ class Lockfile(Part):
         return next((file for file in self.files if file.role == "chat_template"), None)
 
     def content(self) -> dict[str, Any]:
-        """Return the lock as plain JSON."""
-        return self.model_dump(mode="json")
+        """Return the lock as plain JSON: what its file says, without defaults that a later Assay knows and the file doesn't.
+        So a lock keeps its digest for ever.
+        """
+        return self.model_dump(mode="json", exclude_unset=True)

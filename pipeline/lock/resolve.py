@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pipeline.core.canonical import tree_digest
 from pipeline.core.digest import Digest
-from pipeline.core.errors import DigestMismatch, UsageError
+from pipeline.core.errors import DigestMismatch, NetworkError, UsageError
 from pipeline.core.progress import SILENT, Progress
 from pipeline.core.project import Project
 from pipeline.gguf.facts import Facts, facts_of
-from pipeline.gguf.header import GgufError, Header, parse_header
+from pipeline.gguf.header import MAX_HEADER, Header, HeaderCut, parse_header
 from pipeline.lock.model import LockedFile, LockedSource, LockedSuite
 from pipeline.spec.load import read_model
 from pipeline.spec.model import Spec
@@ -21,7 +21,6 @@ from pipeline.spec.suite import SuiteHead
 
 Learn = Callable[[str, int], Digest]
 _HEADER_FIRST = 1 << 20
-_HEADER_MOST = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,8 @@ def resolve(spec: Spec, spec_path: Path, project: Project, learn: Learn, progres
     stated = Digest.parse(spec.sha256) if spec.sha256 else None
     if stated and blob.digest and stated != blob.digest:
         raise DigestMismatch(
-            f"{spec.source}: the spec says {stated}, the origin publishes {blob.digest}", hint="correct sha256: in the spec, or the source"
+            f"{spec.source}: the spec says {stated}, the origin publishes {blob.digest}",
+            hint="correct sha256: in the spec, or the source",
         )
     if stated:
         digest, known = stated, "spec"
@@ -57,7 +57,14 @@ def resolve(spec: Spec, spec_path: Path, project: Project, learn: Learn, progres
         progress.note(f"{blob.path}: no digest is published; learning it from the bytes")
         digest, known = learn(blob.url, blob.size), "computed"
     weights = LockedFile.model_validate(
-        {"role": "weights", "path": blob.path, "size": blob.size, "sha256": str(digest), "urls": [blob.url], "known": known}
+        {
+            "role": "weights",
+            "path": blob.path,
+            "size": blob.size,
+            "sha256": str(digest),
+            "urls": [blob.url],
+            "known": known,
+        }
     )
     files = (weights, *([_template(spec, folder, project, learn)] if spec.chat.template else []))
     suites = {name: _suite(project, name) for name in sorted({*spec.checks, *spec.evals})}
@@ -65,21 +72,34 @@ def resolve(spec: Spec, spec_path: Path, project: Project, learn: Learn, progres
 
 
 def read_remote_header(source: Source, url: str, size: int, root: Path) -> Header:
-    """Read a GGUF header from any source, in growing ranges: the weights behind it are never transferred."""
-    want = _HEADER_FIRST
+    """Read a GGUF header from any source, in growing ranges: the weights behind it are never transferred, and nothing more
+    once it is known to be malformed. Raises GgufError, NetworkError, UsageError.
+    """
+    data, most = bytearray(), min(size, MAX_HEADER)
+    want = min(_HEADER_FIRST, most)
     while True:
-        with source.read(url, root=root, end=min(want, size)) as stream:
-            data = bytearray()
-            for chunk in stream.chunks:
-                data += chunk
-                if len(data) >= min(want, size):
-                    break
+        _extend(data, source, url, want, root)
+        if len(data) < want:
+            raise NetworkError(
+                f"{url}: the transfer ended after {len(data)} of {want} bytes", hint="run the command again"
+            )
         try:
-            return parse_header(bytes(data[: min(want, size)]), size)
-        except GgufError as error:
-            if want >= min(size, _HEADER_MOST):
-                raise GgufError(f"{url}: {error.message}", hint=error.hint) from None
-            want *= 4
+            return parse_header(bytes(data), size, name=url)
+        except HeaderCut as cut:
+            if want == most:
+                raise
+            want = min(max(4 * want, cut.wanted), most)
+
+
+def _extend(data: bytearray, source: Source, url: str, want: int, root: Path) -> None:
+    """Read on until ``data`` has ``want`` bytes, or the stream ends."""
+    with source.read(url, root=root, start=len(data), end=want) as stream:
+        if stream.start == 0:
+            data.clear()
+        for chunk in stream.chunks:
+            data += chunk[: want - len(data)]
+            if len(data) == want:
+                return
 
 
 def _template(spec: Spec, folder: Path, project: Project, learn: Learn) -> LockedFile:
@@ -87,7 +107,14 @@ def _template(spec: Spec, folder: Path, project: Project, learn: Learn) -> Locke
     blob = source_of(reference).resolve(reference, folder=folder, root=project.root).blob
     digest = learn(blob.url, blob.size)
     return LockedFile.model_validate(
-        {"role": "chat_template", "path": blob.path, "size": blob.size, "sha256": str(digest), "urls": [blob.url], "known": "computed"}
+        {
+            "role": "chat_template",
+            "path": blob.path,
+            "size": blob.size,
+            "sha256": str(digest),
+            "urls": [blob.url],
+            "known": "computed",
+        }
     )
 
 
@@ -95,6 +122,8 @@ def _suite(project: Project, name: str) -> LockedSuite:
     folder = project.suites / name
     if not (folder / "suite.yaml").is_file():
         known = sorted(path.parent.name for path in project.suites.glob("*/suite.yaml"))
-        raise UsageError(f"no suite {name!r}: evals/{name}/suite.yaml does not exist", hint=f"there are: {', '.join(known)}")
+        raise UsageError(
+            f"no suite {name!r}: evals/{name}/suite.yaml does not exist", hint=f"there are: {', '.join(known)}"
+        )
     head = read_model(folder / "suite.yaml", SuiteHead)
     return LockedSuite(version=head.version, digest=str(tree_digest(folder)))

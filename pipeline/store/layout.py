@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.core.digest import Digest
-from pipeline.core.files import atomic_write, fsync_folder
+from pipeline.core.files import atomic_write, fsync_folder, locked
 
 LEAF = 64 << 20
+_PATIENCE = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,17 @@ class Store:
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def remember(self, digest: Digest, leaves: tuple[str, ...]) -> None:
-        """Write the receipt of a blob that was hashed just now."""
-        stat = self.path(digest).stat()
+    def lock(self, name: str, held: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
+        """Return a lock between processes for all that makes or moves a blob; ``name`` is the digest's hex, where known."""
+        return locked(self.root / "locks" / name, wait=_PATIENCE, held=held)
+
+    def remember(self, digest: Digest, leaves: tuple[str, ...], stat: os.stat_result) -> None:
+        """Write the receipt of a blob that was hashed just now; ``stat`` is from before that."""
         receipt = Receipt(stat.st_size, stat.st_mtime_ns, stat.st_ino, time.time(), leaves)
         atomic_write(self.receipt_path(digest), json.dumps(asdict(receipt)))
 
     def publish(self, temporary: Path, digest: Digest, leaves: tuple[str, ...]) -> Path:
-        """Give a verified file its final name: fsync, read-only, rename, fsync the folder, receipt."""
+        """Give a verified file its final name: read-only, fsync, rename, fsync the folder, receipt."""
         final = self.path(digest)
         final.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(temporary, os.O_RDONLY)
@@ -76,14 +83,14 @@ class Store:
             os.close(handle)
         os.replace(temporary, final)
         fsync_folder(final.parent)
-        self.remember(digest, leaves)
+        self.remember(digest, leaves, final.stat())
         return final
 
     def quarantine(self, path: Path, digest: Digest) -> Path:
         """Move a bad file out of the way, kept for whoever asks what happened; its receipt goes."""
         folder = self.root / "quarantine"
         folder.mkdir(parents=True, exist_ok=True)
-        kept = folder / f"{digest.hex}.{time.strftime('%Y%m%dT%H%M%S')}.{os.getpid()}"
+        kept = folder / f"{digest.hex}.{time.strftime('%Y%m%dT%H%M%S')}.{secrets.token_hex(4)}"
         os.replace(path, kept)
         if path == self.path(digest):
             self.receipt_path(digest).unlink(missing_ok=True)

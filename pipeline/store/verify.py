@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,45 +38,63 @@ def verify(
 ) -> list[Verified]:
     """Judge every file: by its receipt, or with ``deep`` by hashing it again, files in parallel.
 
-    A file that has no receipt, or no longer looks as its receipt says, is hashed in any case. Bad files are moved to the quarantine.
-    Opens no socket.
+    A file that has no receipt, or no longer looks as its receipt says, is hashed in any case. Bad files are moved to the quarantine,
+    where the store can be written. Opens no socket.
     """
     unique = list({file.digest: file for file in files}.values())
-    with progress.task("verify", sum(file.size for file in unique), "B") as task, ThreadPoolExecutor() as pool:
+    with (
+        progress.task("verify", sum(file.size for file in unique), "B") as task,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
         return list(pool.map(lambda file: _judge(store, file, deep, quarantine, task.advance), unique))
 
 
 def require(results: Sequence[Verified]) -> None:
     """Raise DigestMismatch that names every bad file: want, got, size, path, and what to do."""
     bad = [result for result in results if not result.ok]
-    if bad:
-        raise DigestMismatch(
-            "\n".join(_describe(result) for result in bad), hint="the bad file is kept for inspection; run assay fetch for a good one"
-        )
+    if not bad:
+        return
+    kept = "the bad file is kept for inspection; " if any(result.kept for result in bad) else ""
+    raise DigestMismatch("\n".join(map(_describe, bad)), hint=f"{kept}run assay fetch for a good one")
 
 
-def _judge(store: Store, file: LockedFile, deep: bool, quarantine: bool, advance: object) -> Verified:
-    assert callable(advance)
+def _judge(store: Store, file: LockedFile, deep: bool, quarantine: bool, advance: Callable[[int], None]) -> Verified:
     path = store.path(file.digest)
     try:
         stat = path.stat()
+        receipt = store.receipt(file.digest)
+        known = receipt is not None and receipt.fits(stat)
+        if known and not deep:
+            advance(stat.st_size)
+            return Verified(file, path, False)
+        # The leaves of a receipt that still fits are those of the same bytes: hashing once is enough.
+        hasher = None if known else Hasher().read(path, advance)
+        got = hasher.digest if hasher else Digest.of_file(path, advance)
     except FileNotFoundError:
         return Verified(file, path, False, problem="missing: not in the store")
-    receipt = store.receipt(file.digest)
-    if not deep and receipt is not None and receipt.fits(stat):
-        advance(stat.st_size)
-        return Verified(file, path, False)
-    try:
-        hasher = Hasher().read(path, advance)
     except OSError as error:
         return Verified(file, path, True, problem=f"unreadable: {error.strerror}")
-    if hasher.digest == file.digest:
-        if receipt is None or not receipt.fits(stat) or receipt.leaves != hasher.leaves:
-            store.remember(file.digest, hasher.leaves)
-        return Verified(file, path, True, hasher.digest)
-    what = "other bytes than the lock names" if hasher.size == file.size else f"{hasher.size} bytes instead of {file.size}"
-    kept = store.quarantine(path, file.digest) if quarantine else None
-    return Verified(file, path, True, hasher.digest, what, kept)
+    if got == file.digest:
+        if hasher:
+            with suppress(OSError):  # a store may be read-only; then it is hashed again the next time
+                store.remember(file.digest, hasher.leaves, stat)
+        return Verified(file, path, True, got)
+    same = stat.st_size == file.size
+    what = "other bytes than the lock names" if same else f"{stat.st_size} bytes instead of {file.size}"
+    kept = _put_away(store, path, file.digest, stat) if quarantine else None
+    return Verified(file, path, True, got, what, kept)
+
+
+def _put_away(store: Store, path: Path, digest: Digest, judged: os.stat_result) -> Path | None:
+    """Move a bad blob to the quarantine unless another process was faster; None where it could not be moved."""
+    try:
+        with store.lock(digest.hex):
+            now = path.stat()
+            if (now.st_ino, now.st_mtime_ns, now.st_size) != (judged.st_ino, judged.st_mtime_ns, judged.st_size):
+                return None
+            return store.quarantine(path, digest)
+    except OSError:
+        return None
 
 
 def _describe(result: Verified) -> str:
