@@ -128,7 +128,7 @@ def test_a_template_of_the_spec_is_used_and_proven(
         "path": "plain.jinja",
         "size": 1,
         "sha256": str(digest),
-        "urls": [],
+        "urls": ["file:plain.jinja"],
         "known": "spec",
     }
     other = changed(lock, files=[*lock.content()["files"], file])
