@@ -116,17 +116,19 @@ def _kind(value: Any) -> str:
 def _fields(model: Any, path: tuple[str | int, ...]) -> list[str]:
     """Return the keys that the model at ``path`` knows."""
     for part in path:
-        if (
-            isinstance(part, str)
-            and isinstance(model, type)
-            and issubclass(model, BaseModel)
-            and part in model.model_fields
-        ):
-            model = model.model_fields[part].annotation
+        if isinstance(part, str) and part in (keys := _keys(model)):
+            model = keys[part]
         for argument in typing.get_args(model):
-            if isinstance(argument, type) and issubclass(argument, BaseModel):
+            if _keys(argument):
                 model = argument
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    return list(_keys(model))
+
+
+def _keys(model: Any) -> dict[str, Any]:
+    """Return the keys of a model, as one writes them, with their types."""
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return {}
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
 def _label(path: tuple[str | int, ...]) -> str:
