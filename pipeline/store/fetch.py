@@ -56,7 +56,7 @@ def learn(store: Store, url: str, size: int, root: Path, *, progress: Progress =
     place = store.root / "partial" / f"url-{digest_of(url).hex}"
     with store.lock(place.name, lambda: progress.note(f"{url}: another process fetches it; waiting")):
         place.unlink(missing_ok=True)
-        hasher = _download(store, place, url, root, progress, size, "the file whose size was asked for just now")
+        hasher = _download(store, place, url, root, progress, size, "a moment ago")
         if hasher.size != size:
             place.unlink(missing_ok=True)
             said = f"{url}: {hasher.size} bytes came, {size} were announced"
@@ -104,7 +104,7 @@ def _download(store: Store, place: Path, url: str, root: Path, progress: Progres
             return hasher
         with source_of(url).read(url, root=root, start=have) as stream:
             if stream.size is not None and stream.size != size:
-                said = f"{url} has {stream.size} bytes, but {what} has {size}"
+                said = f"{url} has {stream.size} bytes, not the {size} of {what}"
                 raise DigestMismatch(said, hint="it is another file now; if the new one is meant, run assay lock")
             if stream.start < have:
                 task.advance(-have)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.errors import UsageError
 from pipeline.gguf.facts import facts_of
-from pipeline.gguf.header import GgufError, Header, parse_header, read_header
+from pipeline.gguf.header import GgufError, Header, HeaderCut, parse_header, read_header
 from tests.gguf.build import ARCHITECTURE, ARRAY, STRING, UINT32, file, pair, strings, tensor, text
 from tests.zoo import SOUND
 
@@ -194,3 +194,30 @@ def test_mutated_sound_model(patches: list[tuple[int, bytes]]) -> None:
     for offset, raw in patches:
         content[offset : offset + len(raw)] = raw
     survives(bytes(content), SOUND.stat().st_size)
+
+
+def test_a_part_of_a_sound_file_is_told_from_a_broken_one() -> None:
+    """Whatever the first bytes are, they give the header, or say how many more are needed: never that the file is bad."""
+    content = file(
+        [ARCHITECTURE, strings("tokens", ["a", "bcd"] * 20), pair("n", UINT32, b"\1\0\0\0")], [tensor("w", [8])], 32
+    )
+    whole = parse(content)
+    for length in range(4, len(content) + 1):
+        try:
+            found = parse_header(content[:length], len(content))
+            assert (found.tensors, found.data_offset, list(found.metadata)) == (
+                whole.tensors,
+                whole.data_offset,
+                list(whole.metadata),
+            )
+        except HeaderCut as cut:
+            assert length < cut.wanted <= whole.data_offset
+            with pytest.raises(GgufError):
+                parse(content[:length])
+
+
+def test_a_part_of_a_broken_file_asks_for_nothing_more() -> None:
+    endless = file([ARCHITECTURE, pair("a", STRING, struct.pack("<Q", 1 << 40))])
+    with pytest.raises(GgufError) as caught:
+        parse_header(endless, 1 << 30)
+    assert not isinstance(caught.value, HeaderCut)
