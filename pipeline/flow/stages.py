@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import __version__
-from pipeline.core.canonical import digest_of
+from pipeline.core.canonical import digest_of, tree_digest
+from pipeline.core.errors import LockOutOfDate, UsageError
 from pipeline.flow.prepare import verify_all
 from pipeline.flow.session import Session, Stored
+from pipeline.flow.watch import Watch
 from pipeline.lint.engine import lint, rules_digest
 from pipeline.lint.model import Finding
 from pipeline.lint.subject import subject_of
@@ -66,9 +69,13 @@ def jobs_of(session: Session, lock: Lockfile, stages: Iterable[str] = STAGES) ->
 
 
 def recorded(session: Session, lock: Lockfile) -> list[Run]:
-    """Return the runs on record for a lock, on this engine and hardware."""
+    """Return the runs on record that count for a lock: on this engine and hardware, by this version of Assay, under the
+    rules, suites and settings of now.
+    """
     engine = session.require_engine(lock).identity.digest
-    return runs_of(session.project.database, str(lock.digest), str(engine), str(session.hardware.digest))
+    runs = runs_of(session.project.database, str(lock.digest), str(engine), str(session.hardware.digest))
+    keys = {job.key for job in jobs_of(session, lock)}
+    return [run for run in runs if run.key in keys and run.assay_version == __version__]
 
 
 def do(
@@ -81,34 +88,36 @@ def do(
     """Do what is not on record, one job after the other, each recorded as soon as it ends. ``told`` hears of each start
     and end.
 
-    The files are hashed again before the first engine starts.
+    The files are hashed again before each job. Raises DigestMismatch or LockOutOfDate when the files or the suite of a
+    job changed until its end: it is not recorded then.
     """
     known = {
         run.key: run for lock in {job.lock.name: job.lock for job in jobs}.values() for run in recorded(session, lock)
     }
-    done, verified = [], set()
+    done = []
     for job in jobs:
         told(job, None)
         if (run := known.get(job.key)) and not force:
             result = Done(run, True)
         else:
-            if job.lock.name not in verified:
-                verify_all(session, [job.lock], deep=True)
-                verified.add(job.lock.name)
-            result = Done(_do(session, job), False)
+            watch = Watch(session, job.lock)
+            run = _do(session, job)
+            watch.look()
+            _require_same_suite(session, job)
+            _record(session, job, run)
+            result = Done(run, False)
         done.append(result)
         told(job, result)
     return done
 
 
 def _do(session: Session, job: Job) -> Run:
-    stored, engine, key = session.stored(job.lock), session.require_engine(job.lock), job.key
     started, clock = datetime.now(UTC), time.monotonic()
-    result, argv = _STAGES[key.stage](session, stored, job)
-    run = Run(
+    result, argv = _STAGES[job.key.stage](session, session.stored(job.lock), job)
+    return Run(
         id=f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
         model=job.lock.name,
-        key=key,
+        key=job.key,
         started=started,
         seconds=time.monotonic() - clock,
         result=result,
@@ -117,12 +126,22 @@ def _do(session: Session, job: Job) -> Run:
         seed=job.lock.spec.sampling.seed,
         outputs_digest=str(digest_of(_outputs(result))),
     )
-    recorder = session.recorder
+
+
+def _require_same_suite(session: Session, job: Job) -> None:
+    """Raise LockOutOfDate when the suite on disk is no longer the one that the run's key names."""
+    name = job.key.subject
+    if job.key.stage in ("check", "eval") and str(tree_digest(session.project.suites / name)) != job.key.subject_digest:
+        said = f"evals/{name} is not the suite that {job.lock.name} locks: it was changed while this ran"
+        raise LockOutOfDate(said, hint=f"run assay lock {job.lock.name}, then this command again")
+
+
+def _record(session: Session, job: Job, run: Run) -> None:
+    key, engine, recorder = job.key, session.require_engine(job.lock), session.recorder
     recorder.model(key.lock_digest, job.lock.name, job.lock.content())
     recorder.engine(key.engine_digest, engine.identity.content())
     recorder.hardware(key.hardware_digest, session.hardware.content())
     recorder.add(run)
-    return run
 
 
 def _outputs(result: StageResult) -> object:
@@ -139,8 +158,16 @@ _Result = tuple[StageResult, tuple[str, ...]]
 
 def lint_stored(session: Session, stored: Stored) -> tuple[Finding, ...]:
     """Lint a stored model with its spec."""
-    template = stored.template.read_text() if stored.template else None
+    template = _text(stored.template) if stored.template else None
     return lint(subject_of(stored.weights, spec=stored.lock.spec, license_id=stored.lock.license.id, template=template))
+
+
+def _text(template: Path) -> str:
+    try:
+        return template.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        said = f"the chat template that the spec names is not UTF-8 text: byte {error.start}"
+        raise UsageError(said, hint="save it as UTF-8, then run assay lock") from None
 
 
 def _lint(session: Session, stored: Stored, job: Job) -> _Result:
@@ -201,6 +228,7 @@ def _bench(session: Session, stored: Stored, job: Job) -> _Result:
         threads=session.threads(stored.lock),
         progress=session.progress,
     )
+    verify_all(session, [stored.lock], deep=True)  # another start
     with _serve(session, stored) as server:
         chat = spec.profile == "chat" and _has_template(stored)
         rows += service_rows(

@@ -4,11 +4,12 @@ import shutil
 
 import pytest
 
-from pipeline.core.errors import AssayError, DigestMismatch
+from pipeline.core.errors import AssayError, DigestMismatch, LockOutOfDate, UsageError
 from pipeline.core.project import Project
-from pipeline.flow.prepare import make_lock
+from pipeline.flow.prepare import fetch_all, make_lock
 from pipeline.flow.session import Session
 from pipeline.flow.stages import Done, Job, do, jobs_of, recorded
+from pipeline.record.access import writing
 from pipeline.record.read import query
 from tests.projects import edit, flip
 
@@ -109,3 +110,48 @@ def test_each_run_is_recorded_as_soon_as_it_ends(assayed: Project) -> None:
         do(session, jobs, force=True, told=told)
     assert heard == [("lint", False), ("lint", True), ("eval", False)]
     assert count(assayed) == 5
+
+
+def test_the_bytes_are_hashed_again_for_each_job(assayed: Project) -> None:
+    session = Session(assayed)
+    lock = session.current("small")
+
+    def told(job: Job, done: Done | None) -> None:
+        if done:
+            flip(session.stored(lock).weights)
+
+    with pytest.raises(DigestMismatch, match=r"other bytes than the lock names"):
+        do(session, jobs_of(session, lock, ["lint", "eval"]), force=True, told=told)
+    assert count(assayed) == 5
+
+
+@pytest.mark.parametrize(("stage", "suite"), [("check", "greeting"), ("eval", "few")])
+def test_a_suite_that_changes_while_it_runs_gives_no_result(assayed: Project, stage: str, suite: str) -> None:
+    session = Session(assayed)
+    jobs = jobs_of(session, session.current("small"), [stage])
+    edit(assayed.suites / suite / "suite.yaml", 'version: "1"', 'version: "2"')
+    with pytest.raises(LockOutOfDate, match=rf"evals/{suite} is not the suite that small locks"):
+        do(session, jobs, force=True)
+    assert count(assayed) == 4
+
+
+def test_results_of_older_rules_or_another_assay_do_not_count(assayed: Project) -> None:
+    session = Session(assayed)
+    lock = session.current("small")
+    with writing(assayed.database) as connection:
+        connection.execute("UPDATE runs SET subject_digest = 'sha256:older' WHERE stage = 'lint'")
+    assert [run.key.stage for run in recorded(session, lock)] == ["check", "eval", "bench"]
+    with writing(assayed.database) as connection:
+        connection.execute("UPDATE runs SET assay_version = '0.0.0' WHERE stage = 'check'")
+    assert [run.key.stage for run in recorded(session, lock)] == ["eval", "bench"]
+
+
+def test_a_template_that_is_not_text_is_an_error_in_words(project: Project) -> None:
+    (project.specs / "chat.jinja").write_bytes(b"{{ messages[0].content }} caf\xe9")
+    spec = project.specs / "small.yaml"
+    spec.write_text(spec.read_text() + "chat: {template: chat.jinja}\n")
+    session = Session(project)
+    lock = make_lock(session, "small").lock
+    fetch_all(session, [lock])
+    with pytest.raises(UsageError, match=r"not UTF-8 text: byte 29"):
+        do(session, jobs_of(session, lock, ["lint"]))
