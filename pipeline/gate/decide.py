@@ -88,6 +88,8 @@ def _rules_of_suites(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
                 yield Reason(
                     rule, UNKNOWN, f"the spec names {suite}, but it has not been run in the version that is locked"
                 )
+            elif run.result.outcomes and all(outcome.verdict is UNKNOWN for outcome in run.result.outcomes):
+                yield Reason(rule, UNKNOWN, f"no case could be judged: {run.result.outcomes[0].diagnosis}")
             else:
                 yield Reason(rule, PASS, _summary(run))
 

@@ -139,3 +139,18 @@ def test_bounds_are_inclusive_and_nan_is_never_a_pass(value: float, verdict: Ver
     result = EvalResult("tiny-choice", "multiple_choice", (Metric("accuracy", value),), ())
     decision = judge(lock, [make.run(lock, "eval", "tiny-choice", StageResult(evaluation=result))])
     assert reason(decision, "tiny-choice.accuracy").verdict is verdict
+
+
+def test_a_suite_of_which_no_case_could_be_judged_has_not_been_run() -> None:
+    lock = make.lock(gates={}, checks=["tiny-tools"], evals=[])
+    runs = [run for run in make.sound_runs(lock) if run.key.stage in ("lint", "check")]
+    place = next(i for i, run in enumerate(runs) if run.key.subject == "tiny-tools")
+    gone = tuple(replace(one, verdict=UNKNOWN, diagnosis="gone") for one in runs[place].result.outcomes)
+    assert len(gone) > 1
+    assert judge(lock, runs).accepted
+    runs[place] = replace(runs[place], result=StageResult(outcomes=gone))
+    decision = judge(lock, runs)
+    assert not decision.accepted
+    assert reason(decision, "check suite tiny-tools") == Reason(
+        "check suite tiny-tools: run", UNKNOWN, "no case could be judged: gone"
+    )
