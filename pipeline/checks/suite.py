@@ -109,6 +109,8 @@ class Document(SuiteHead):
             faults += [f"case {case.id}: no tool {name!r} under tools" for name in case.tools if name not in self.tools]
             if not case.turns or case.turns[0].user is None:
                 faults.append(f"case {case.id}: the first turn must say something")
+            if not self.expect and not any(turn.expect for turn in case.turns):
+                faults.append(f"case {case.id} expects nothing, so it could never fail")
             if case.tool_choice is not None and case.tool_choice not in (*CHOICES, *case.tools):
                 faults.append(
                     f"case {case.id}: tool_choice is {case.tool_choice!r}, neither one of {', '.join(CHOICES)} nor a tool on offer"

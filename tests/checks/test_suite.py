@@ -109,3 +109,9 @@ def test_a_case_twice(tmp_path: Path) -> None:
 def test_no_suite_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         load_suite(tmp_path / "nothing")
+
+
+def test_a_case_that_could_never_fail_is_a_fault(tmp_path: Path) -> None:
+    cases = "  - {id: a, about: x, turns: [{user: hi}]}\n  - {id: b, about: x, turns: [{user: hi, expect: {finish: stop}}]}\n"
+    (fault,) = faults(write(tmp_path, cases, HEAD.replace("expect: {finish: stop}\n", "")))
+    assert "case a expects nothing" in fault and "case b" not in fault
