@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import wraps
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pipeline.core.errors import AssayError, SpecError
+from pipeline.core.errors import AssayError, SpecError, refusal
+from pipeline.report.text import visible
 
 if TYPE_CHECKING:
     from pipeline.flow.session import Session
@@ -39,13 +41,32 @@ class App:
         progress = progress_for(self.quiet)
         return Session(Project.find(self.folder), progress=progress, engine_path=self.engine, offline=offline)
 
-    def answer(self, schema: str, content: dict[str, Any], text: str) -> None:
-        """Print the result: ``content`` as JSON with its schema, or ``text`` for people."""
+    def answer(self, schema: str, content: dict[str, Any], text: str, *, exact: bool = False) -> None:
+        """Print the result: ``content`` as JSON with its schema, or ``text`` for people.
+
+        Models and files may hold characters that a terminal obeys: they are written out. An ``exact`` text is left as
+        it is, unless it goes to a terminal.
+        """
         self.answered = True
         if self.as_json:
             text = json.dumps({"schema": f"assay.{schema}/1", **content}, indent=2, ensure_ascii=False, default=str)
+            text = text.translate(_ESCAPES)
+        elif not exact or sys.stdout.isatty():
+            text = visible(text)
         if text:
-            click.echo(text)
+            click.echo(text, color=True)  # or click would take out what it thinks are colours
+
+
+class _Escapes(dict[int, int | str]):
+    """Hidden characters as JSON's own escapes, each found out once, so that a JSON text keeps its meaning."""
+
+    def __missing__(self, code: int) -> int | str:
+        hidden = unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp") and code != ord("\n")
+        self[code] = json.dumps(chr(code))[1:-1] if hidden else code
+        return self[code]
+
+
+_ESCAPES = _Escapes()
 
 
 def command(function: F) -> click.Command:
@@ -72,9 +93,10 @@ def command(function: F) -> click.Command:
         app = App(project, as_json, quiet, engine)
         try:
             result: int | None = function(app, **arguments)
-        except AssayError as error:
-            if as_json and not app.answered:
-                app.answer("error", error_content(error), "")
+        except (AssayError, OSError) as error:
+            known = error if isinstance(error, AssayError) else refusal(error)
+            if known and as_json and not app.answered:
+                app.answer("error", error_content(known), "")
             raise
         return result or 0
 
@@ -92,9 +114,9 @@ def error_content(error: AssayError) -> dict[str, Any]:
 def show(error: AssayError) -> None:
     """Print an expected error for people: what happened, what to do."""
     lead = "" if isinstance(error, SpecError) else "error: "
-    print(f"{lead}{error.message}", file=sys.stderr)
+    print(visible(f"{lead}{error.message}"), file=sys.stderr)
     if error.hint:
-        print(f"  -> {error.hint}", file=sys.stderr)
+        print(visible(f"  -> {error.hint}"), file=sys.stderr)
 
 
 def complete_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -24,5 +24,5 @@ def completion(app: App, shell: str) -> int:
     maker = kind(assay, {}, "assay", "_ASSAY_COMPLETE")
     # BashComplete.source() would start a bash to see whether it is new enough.
     script = maker.source_template % maker.source_vars()
-    app.answer("completion", {"shell": shell, "script": script}, script)
+    app.answer("completion", {"shell": shell, "script": script}, script, exact=True)
     return 0

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipeline.core.progress import Task
+from pipeline.report.text import visible
 
 _BYTES = ("B", "bytes")
 
@@ -47,7 +48,7 @@ class Lines:
             self.note(f"{name}: {state}{'  ' + detail if detail else ''}")
 
     def note(self, message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
+        print(visible(message), file=sys.stderr, flush=True)
 
 
 class Quiet(Lines):
@@ -71,13 +72,14 @@ class Bars:
     @contextmanager
     def task(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
         with self.shown():
-            number = self._bars.add_task(label, total=total, amount=_amount(unit))
+            number = self._bars.add_task(visible(label), total=total, amount=_amount(unit))
             try:
                 yield _Bar(self._bars, number)
             finally:
                 self._bars.remove_task(number)
 
     def note(self, message: str) -> None:
+        message = visible(message)
         if self._live is not None:
             self._live.console.print(message, markup=False, highlight=False)
         else:
@@ -85,7 +87,7 @@ class Bars:
 
     def step(self, name: str, state: str, detail: str = "") -> None:
         """Show a step's state in the table: ``…`` while it runs, then how it ended."""
-        self._steps[name] = (state, detail)
+        self._steps[name] = (state, visible(detail))
         if self._live is not None:
             self._live.transient = False
             self._live.update(self._picture(), refresh=True)
@@ -110,7 +112,7 @@ class Bars:
         from rich.live import Live
 
         columns = (
-            "{task.description}",
+            progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(),
             _AmountColumn(),
             progress.TimeRemainingColumn(compact=True),

@@ -25,7 +25,7 @@ gates:
 
 @command
 @click.argument("name")
-@click.option("--source", required=True, help="Where the model comes from: file:…, https://…, package:…")
+@click.option("--source", required=True, help="Where the model comes from: file:… or https://…")
 @click.option("--force", is_flag=True, help="Replace a spec that is there.")
 def init(app: App, name: str, source: str, force: bool) -> int:
     """Write a first spec to specs/NAME.yaml.
@@ -51,7 +51,7 @@ def init(app: App, name: str, source: str, force: bool) -> int:
     as_is = not plain.problems and plain.value == {"x": source}
     text = _SPEC.format(name=name, source=source if as_is else json.dumps(source))
     check(yaml.parse(text, path.name), Spec)
-    source_of(source)
+    source_of(source).check(source)
     if path.exists() and not force:
         raise UsageError(f"{path} exists", hint="choose another name, or --force")
     atomic_write(path, text)

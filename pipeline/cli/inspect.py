@@ -34,7 +34,7 @@ def inspect(app: App, target: str, template: bool) -> int:
     header = read_header(path)
     facts = facts_of(header)
     if template:
-        app.answer("template", {"chat_template": facts.chat_template}, facts.chat_template or "")
+        app.answer("template", {"chat_template": facts.chat_template}, facts.chat_template or "", exact=True)
         return 0 if facts.chat_template else 1
     content = facts.summary()
     context = engine.context if engine else facts.context_length or 4096

@@ -28,7 +28,8 @@ def report(app: App, names: tuple[str, ...], format_: str | None) -> int:
         if len(chosen) != 1:
             raise UsageError("--format prints one report", hint=f"name one of: {', '.join(chosen)}")
         text = render(report_of(session, session.current(chosen[0])), format_)
-        app.answer("report", {"name": chosen[0], "format": format_, "text": text}, text.rstrip("\n"))
+        content = {"name": chosen[0], "format": format_, "text": text}
+        app.answer("report", content, text.rstrip("\n"), exact=True)
         return 0
     paths = [str(path) for name in chosen for path in write_reports(session, report_of(session, session.current(name)))]
     app.answer("report", {"reports": paths}, "\n".join(paths))

@@ -60,5 +60,5 @@ def _lines(run: Run) -> Iterator[str]:
             yield f"  {metric.name:12} {metric.value:.4g} {metric.unit}{interval}  n={metric.n}"
     for row in run.result.bench:
         value = f"{row.value:.4g} {row.unit}" if row.value is not None else f"not measured: {row.reason}"
-        noisy = f"  NOISY: {row.detail.get('reason', '')}" if row.detail.get("noisy") else ""
+        noisy = f"  NOISY: {row.detail['noise']}" if row.detail.get("noisy") else ""
         yield f"  {row.layer:8} {row.test:12} {row.metric:18} {value}{noisy}"

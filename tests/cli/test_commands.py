@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.cli.command import App
 from pipeline.cli.main import COMMANDS, run
 from pipeline.core.project import Project
 from pipeline.lock.load import lock_path
@@ -336,3 +337,50 @@ def test_quiet_is_quiet(ask: Ask, assayed: Project, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(assayed.root)
     assert ask("run", "--quiet")[2] == ""
     assert "eval few: ok" in ask("run")[2]
+
+
+HOSTILE = "\x1b]0;owned\x07\x9b31m\u202egnp\ud800\U000e0041 é"
+
+
+def test_what_a_terminal_would_obey_is_written_out(
+    ask: Ask, cold_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(cold_project.root)
+    sql = "SELECT chr(27) || '[31m' || chr(155) || chr(8238) || 'é' AS x"
+    code, out, _ = ask("query", sql)
+    assert code == 0 and "\\u001b[31m\\u009b\\u202eé" in out
+    code, out, _ = ask("query", sql, "--json")
+    assert out.replace("\n", "").isprintable() and "é" in out
+    assert json.loads(out)["rows"] == [{"x": "\x1b[31m\x9b\u202eé"}]
+    code, _, err = ask("lint", "\x1b[31m.gguf")
+    assert code == 2 and "\\u001b[31m.gguf" in err
+
+
+def test_json_keeps_its_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+    App(Path(), True, True, None).answer("x", {"said": HOSTILE}, "")
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert json.loads(out)["said"].encode("utf-16", "surrogatepass") == HOSTILE.encode("utf-16", "surrogatepass")
+
+
+def test_a_template_is_printed_as_it_is_where_no_terminal_obeys_it(capsys: pytest.CaptureFixture[str]) -> None:
+    App(Path(), False, True, None).answer("template", {}, "a\x1b[31mb", exact=True)
+    assert capsys.readouterr().out == "a\x1b[31mb\n"
+
+
+def test_init_refuses_what_lock_would_refuse(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for source in ("file:/abs/x.gguf", "http://example.org/x.gguf"):
+        code, _, err = ask("init", "other", "--source", source)
+        assert code == 2 and err.startswith("error: ") and source in err
+    assert not (Path("specs") / "other.yaml").exists()
+
+
+def test_what_the_system_refuses_is_an_answer_in_json_too(
+    ask: Ask, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    project.state.write_text("not a folder")
+    code, out, err = ask("fetch", "small", "--json")
+    assert code == 2 and ".assay" in err
+    assert json.loads(out)["exit_code"] == 2

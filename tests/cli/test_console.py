@@ -12,6 +12,7 @@ from fcntl import ioctl
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pipeline.cli.console import Bars, Lines, Quiet, progress_for, table
 from pipeline.core.project import Project
@@ -128,11 +129,13 @@ def test_bars_nest_and_end(capsys: pytest.CaptureFixture[str]) -> None:
             inner.advance(1 << 20)
             bars.note("[not] markup")
         outer.advance()
-    with bars.task("again"):
-        pass
-    bars.note("after")
+    with bars.task("fetch [/no] markup\x1b[31m"):
+        bars.step("lint", "ok", "seen \x1b[31m")
+        Console(stderr=True).print(bars._picture())
+    bars.note("after\x9b")
     err = capsys.readouterr().err
-    assert "[not] markup" in err and err.endswith("after\n")
+    assert "[not] markup" in err and "fetch [/no] markup\\u001b[31m" in err and err.endswith("after\\u009b\n")
+    assert "\x1b[31m" not in err
 
 
 def test_tables_are_aligned_and_end_without_blanks() -> None:
