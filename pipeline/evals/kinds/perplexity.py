@@ -11,7 +11,7 @@ Over pairs, every token of each continuation is scored after its context.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -98,17 +98,23 @@ def measure(config: Config, data: str | Sequence[Pair], scorer: Scorer, progress
     sizes = [sum(map(scorer.piece_bytes, piece.group.suffixes[0])) for piece in pieces]
     mean, error = mean_and_error(nll)
     per_byte = len(nll) / sum(sizes) / math.log(2)
-    low, high = mean - Z95 * error, mean + Z95 * error
     metrics = (
-        Metric("perplexity", math.exp(mean), "", math.exp(low), math.exp(min(high, 700.0)), len(nll)),
-        Metric("nll", mean, "nats/token", low, high, len(nll)),
-        Metric("bits_per_byte", mean * per_byte, "bits/byte", low * per_byte, high * per_byte, len(nll)),
+        Metric("perplexity", math.exp(mean), "", *_interval(mean, error, math.exp), len(nll)),
+        Metric("nll", mean, "nats/token", *_interval(mean, error, float), len(nll)),
+        Metric("bits_per_byte", mean * per_byte, "bits/byte", *_interval(mean, error, per_byte.__mul__), len(nll)),
     )
     items = []
     for piece, score, size in zip(pieces, scores, sizes, strict=True):
         detail = {"text": piece.text, "tokens": len(score), "bytes": size, "logprob": round(sum(score), 6)}
         items.append(Item(piece.id, round(-sum(score) / len(score), 6), detail))
     return metrics, tuple(items)
+
+
+def _interval(mean: float, error: float, scale: Callable[[float], float]) -> tuple[float | None, float | None]:
+    """Return the 95 % interval on a scale; a single token has none."""
+    if math.isinf(error):
+        return None, None
+    return scale(mean - Z95 * error), scale(min(mean + Z95 * error, 700.0))  # exp takes no more
 
 
 def windows(config: Config, text: str, scorer: Scorer) -> list[Piece]:

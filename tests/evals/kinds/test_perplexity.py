@@ -113,3 +113,10 @@ def test_data_is_read_by_what_the_suite_names() -> None:
     assert isinstance(text.config, Config) and isinstance(pairs.config, Config)
     assert len(str(load(text.config, text.folder)).split()) > 3000
     assert len({pair.id for pair in pairs.data}) == len(pairs.data) > 100
+
+
+def test_a_single_token_has_no_interval(scorer: Scorer) -> None:
+    pair = Pair(id="one", context="<|im_start|>", continuation="user")
+    metrics, _ = measure(config(text=None, pairs="x.jsonl", prompt="chat"), (pair,), scorer, SILENT)
+    assert {metric.n for metric in metrics} == {1}
+    assert {(metric.low, metric.high) for metric in metrics} == {(None, None)}
