@@ -194,7 +194,6 @@ def _check(session: Session, stored: Stored, job: Job) -> _Result:
             server.client,
             model=lock.name,
             sampling=sampling,
-            stop=lock.spec.chat.stop,
             progress=session.progress,
         )
         return StageResult(outcomes=outcomes), server.argv

@@ -38,4 +38,6 @@ def compile_argv(spec: Spec, weights: Digest) -> tuple[str, ...]:
         "--n-predict": -1,
     }
     flags = ("--no-kv-unified", "--no-context-shift", "--jinja", "--no-prefill-assistant")
-    return (*(text for flag, value in values.items() for text in (flag, str(value))), *flags)
+    # Taken where a request names no stop strings of its own. llama-server reads escapes such as \n in them.
+    stops = [text for stop in spec.chat.stop for text in ("--reverse-prompt", stop.replace("\\", "\\\\"))]
+    return (*(text for flag, value in values.items() for text in (flag, str(value))), *flags, *stops)

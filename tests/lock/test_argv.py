@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.core.digest import Digest
 from pipeline.lock.argv import compile_argv
-from pipeline.spec.model import Engine, Sampling, Spec
+from pipeline.spec.model import Chat, Engine, Sampling, Spec
 
 WEIGHTS = Digest.of(b"weights")
 
@@ -48,3 +48,9 @@ def test_the_same_number_gives_the_same_text(value: float) -> None:
 def test_nothing_of_this_machine_is_in_it() -> None:
     argv = compile_argv(Spec(name="m", source="file:x", engine=Engine(threads=7)), WEIGHTS)
     assert not any("/" in text for text in argv) and "--threads" not in argv and "7" not in argv
+
+
+def test_stop_strings_are_the_servers_own_and_mean_what_they_say() -> None:
+    argv = compile_argv(Spec(name="m", source="file:x", chat=Chat(stop=("END", r"a\n"))), WEIGHTS)
+    assert argv[-4:] == ("--reverse-prompt", "END", "--reverse-prompt", r"a\\n")
+    assert "--reverse-prompt" not in compile_argv(Spec(name="m", source="file:x"), WEIGHTS)

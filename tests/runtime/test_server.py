@@ -17,10 +17,12 @@ import pytest
 from pipeline.core.digest import Digest
 from pipeline.core.errors import EngineError
 from pipeline.core.project import Project
+from pipeline.lock.argv import compile_argv
 from pipeline.lock.load import read_lock
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.server import Running, prove, running
+from pipeline.spec.model import Chat
 from tests.projects import alive, command_of, descendants, until
 
 HELLO = {"model": "small", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 8}
@@ -200,6 +202,7 @@ SERVE_AND_WAIT = """
 import sys, time
 from pathlib import Path
 from pipeline.core.project import Project
+from pipeline.lock.argv import compile_argv
 from pipeline.lock.load import read_lock
 from pipeline.runtime.build import find_engine
 from pipeline.runtime.server import running
@@ -228,3 +231,19 @@ def test_a_killed_parent_leaves_no_orphan(cold_project: Project, tiny_chat: Path
         assert alive(pid)
         process.send_signal(signal.SIGKILL)
         until(lambda: not alive(pid), 5)
+
+
+def test_stop_strings_of_the_spec_hold_for_whoever_asks(
+    engine_build: EngineBuild, lock: Lockfile, tiny_chat: Path, server: Running
+) -> None:
+    def said(client: httpx.Client) -> str:
+        answer = client.post("/v1/chat/completions", json={**HELLO, "max_tokens": 16}).raise_for_status().json()
+        return str(answer["choices"][0]["message"]["content"])
+
+    whole = said(server.client)
+    letter = next(text for text in whole[1:] if text.isalpha())
+    for stop, wanted in ((letter, whole[: whole.index(letter)]), (f"\\x{ord(letter):02x}", whole)):
+        spec = lock.spec.model_copy(update={"chat": Chat(stop=(stop,))})
+        stopping = lock.model_copy(update={"argv": compile_argv(spec, lock.weights.digest)})
+        with running(engine_build, stopping, weights=tiny_chat, template=None, threads=1) as started:
+            assert said(started.client) == wanted
