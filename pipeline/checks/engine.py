@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -30,7 +30,6 @@ def run_suite(
     *,
     model: str,
     sampling: Mapping[str, Any],
-    stop: Sequence[str] = (),
     progress: Progress = SILENT,
     timeout: float = TIMEOUT_SECONDS,
 ) -> tuple[Outcome, ...]:
@@ -40,7 +39,7 @@ def run_suite(
     run = _Run(
         suite,
         client,
-        {"model": model, "stop": list(stop)} if stop else {"model": model},
+        model,
         sampling,
         timeout,
         caps.get("supports_tools"),
@@ -71,18 +70,18 @@ class _Run:
         self,
         suite: CheckSuite,
         client: httpx.Client,
-        head: dict[str, Any],
+        model: str,
         sampling: Mapping[str, Any],
         timeout: float,
         tool_support: bool | None,
     ) -> None:
-        self.suite, self.client, self.head, self.sampling, self.timeout = suite, client, head, sampling, timeout
+        self.suite, self.client, self.model, self.sampling, self.timeout = suite, client, model, sampling, timeout
         self.tool_support = tool_support
 
     def case(self, case: Case) -> Outcome:
         """Play the conversation of a case until a turn fails, or to its end."""
         began = time.monotonic()
-        body = {**self.head, **self.suite.body(case, self.sampling)}
+        body = {"model": self.model, **self.suite.body(case, self.sampling)}
         messages: list[dict[str, Any]] = [{"role": "system", "content": case.system}] if case.system is not None else []
         answer, called, fault, seen = Answer(), False, None, None
         for turn in case.turns:
