@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ _PASSED = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVIC
 
 @dataclass(frozen=True)
 class EngineIdentity:
-    """Which llama.cpp this is. ``files`` maps names to sha256 digests; ``origin``, how it was found, is not
-    part of it.
+    """Which llama.cpp this is. ``files`` maps names to sha256 digests; ``devices`` are the variables that say which GPUs
+    it sees, where they are set; ``origin``, how it was found, is not part of it.
     """
 
     commit: str
@@ -45,6 +45,7 @@ class EngineIdentity:
     backends: tuple[str, ...]
     files: dict[str, str]
     origin: str = ""
+    devices: dict[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> Digest:
@@ -57,6 +58,7 @@ class EngineIdentity:
             "version": self.version,
             "backends": list(self.backends),
             "files": dict(sorted(self.files.items())),
+            **({"devices": dict(sorted(self.devices.items()))} if self.devices else {}),
         }
 
 
@@ -76,7 +78,7 @@ class EngineBuild:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The whole environment that the engine gets: nothing that could change what it answers."""
+        """The whole environment that the engine gets. What of the user's is in it is part of the identity."""
         return environment(self.server)
 
 
@@ -88,7 +90,11 @@ def environment(server: Path) -> dict[str, str]:
     library = server.parent.parent / "lib"
     if library.is_dir():
         base["DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"] = str(library)
-    return base | {key: os.environ[key] for key in _PASSED if key in os.environ}
+    return base | _devices()
+
+
+def _devices() -> dict[str, str]:
+    return {key: os.environ[key] for key in _PASSED if key in os.environ}
 
 
 def find_engine(configured: Path | None = None) -> EngineBuild:
@@ -134,7 +140,7 @@ def _identify(server: Path, origin: str) -> EngineIdentity:
     with ThreadPoolExecutor() as pool:
         digests = dict(zip(files, pool.map(lambda path: str(Digest.of_file(path)), files.values()), strict=True))
     backends = sorted({match[1] for name in files if (match := _BACKENDS.match(name))} - {"base"})
-    return EngineIdentity(found[2], found[1], tuple(backends), digests, origin)
+    return EngineIdentity(found[2], found[1], tuple(backends), digests, origin, _devices())
 
 
 def _libraries(server: Path) -> list[Path]:

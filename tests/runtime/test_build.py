@@ -150,3 +150,13 @@ def test_the_environment_is_made_from_nothing(engine_build: EngineBuild, monkeyp
     assert set(found) == {"PATH", "HOME", "XDG_CONFIG_HOME", "LC_ALL", library, "CUDA_VISIBLE_DEVICES"}
     assert found["HOME"] == found["XDG_CONFIG_HOME"] == "/nonexistent"
     assert not Path("/nonexistent").exists()
+
+
+def test_which_gpus_the_engine_sees_is_part_of_its_identity(
+    engine_build: EngineBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    hidden = find_engine()
+    assert hidden.environment["CUDA_VISIBLE_DEVICES"] == ""
+    assert hidden.identity.content()["devices"] == {"CUDA_VISIBLE_DEVICES": ""}
+    assert hidden.identity.digest != engine_build.identity.digest
