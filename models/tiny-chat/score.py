@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import sys
 import tempfile
@@ -50,14 +49,12 @@ KINDS: dict[str, Make] = {
 
 @contextmanager
 def served(weights: Path) -> Iterator[httpx.Client]:
-    """Run llama-server on a private socket, greedy, one thread a core."""
+    """Run llama-server on a private socket, greedily."""
     build = find_engine()
     with tempfile.TemporaryDirectory(prefix="score-") as folder:
         listen = Listen(str(Path(folder) / "x.sock"))
         argv = f"--model {weights} --ctx-size {1024 * SLOTS} --parallel {SLOTS} --no-kv-unified --fit off --load-mode none".split()
-        argv += (
-            f"--cache-ram 0 --no-context-shift --offline --no-ui --jinja --temp 0 --threads {os.cpu_count()}".split()
-        )
+        argv += "--cache-ram 0 --no-context-shift --offline --no-ui --jinja --temp 0 --threads 1".split()
         client = httpx.Client(
             transport=httpx.HTTPTransport(uds=listen.host), base_url="http://localhost", timeout=300.0
         )
