@@ -24,10 +24,17 @@ def serve(app: App, name: str, host: str, port: int | None) -> int:
     assay serve tiny-chat
     curl http://127.0.0.1:8080/v1/models -H "Authorization: Bearer $(cat .assay/serve/tiny-chat/key)"
     """
+    from pipeline.flow.judge import decision_on_record
     from pipeline.flow.serve import serve as serve_
 
     session = app.session()
     lock = session.current(name)
+    decision = decision_on_record(session, lock)
+    verdict = "none on record" if decision is None else "accepted" if decision.accepted else "rejected"
+    if verdict != "accepted":
+        session.progress.note(
+            f"note: the gate's decision on {lock.name} for this engine and hardware: {verdict} (assay run {lock.name})"
+        )
 
     def started(service: Service) -> None:
         content = {
@@ -40,12 +47,14 @@ def serve(app: App, name: str, host: str, port: int | None) -> int:
             "lock": str(lock.digest),
             "engine": str(session.engine.identity.digest),
             "weights": lock.weights.sha256,
+            "decision": verdict,
         }
         text = (
             f"{lock.name} is served at {service.url}/v1\n"
             f"  model    {service.names[0]}\n           {service.names[1]}\n"
             f"  API key  in {service.key_file}\n"
             f"  lock     {lock.digest}\n"
+            f"  decision {verdict}\n"
             f"  log      {service.log}\n"
             "Ctrl-C stops it."
         )

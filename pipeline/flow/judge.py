@@ -25,6 +25,12 @@ def judge(session: Session, lock: Lockfile) -> Decision:
     return _judge(session, lock, recorded(session, lock))
 
 
+def decision_on_record(session: Session, lock: Lockfile) -> Decision | None:
+    """Return the newest decision on a lock for this engine and hardware; None where there is none."""
+    found = decisions_of(session.project.database, str(lock.digest), *_here(session, lock))
+    return found[0] if found else None
+
+
 def report_of(session: Session, lock: Lockfile) -> Report:
     """Return the report of a lock on this engine and hardware, decided now."""
     runs = recorded(session, lock)

@@ -89,6 +89,7 @@ def test_what_it_says_is_the_chain(served: Served, own_project: Project) -> None
     assert (content["lock"], content["weights"]) == (str(lock.digest), lock.weights.sha256)
     assert content["url"].startswith("http://127.0.0.1:")
     assert content["models"] == ["small", f"small@{lock.weights.sha256}"]
+    assert content["decision"] == "accepted"
     assert alive(content["pid"])
     assert served.key not in json.dumps(content)
     shown = Path(f"/proc/{content['pid']}/cmdline").read_text() + Path(content["log"]).read_text()
@@ -241,3 +242,13 @@ def test_a_file_that_changes_while_it_is_served_ends_it(assayed: Project, how: s
     assert code == 5, err
     assert "other bytes than the lock names" in err
     assert not alive(served.content["pid"])
+
+
+def test_an_unjudged_model_is_served_but_says_so(project: Project) -> None:
+    process = start("serve", "small", "--port", "0", project=project)
+    try:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "decision" in line)
+        assert "none on record" in line
+    finally:
+        stop(process)
