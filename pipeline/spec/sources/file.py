@@ -34,7 +34,7 @@ def resolve(reference: str, *, folder: Path, root: Path) -> Resolved:
     check(reference)
     # Only the folder's links are followed: a link to the file stands for it, wherever it leads on this machine.
     path = Path(os.path.normpath(folder.resolve() / _path(reference)))
-    if not path.is_file():
+    if not _is_file(path):
         hint = "a path in a spec counts from the spec's folder"
         raise UsageError(f"no such file: {path} (from {reference!r})", hint=hint)
     pinned = f"file:{Path(os.path.relpath(path, root.resolve())).as_posix()}"
@@ -46,7 +46,7 @@ def read(url: str, *, root: Path, start: int = 0, end: int | None = None) -> Ite
     """Read the file from ``start``."""
     check(url)
     path = root.resolve() / _path(url)
-    if not path.is_file():
+    if not _is_file(path):
         raise UsageError(f"no such file: {path}", hint="the lock names this file; bring it back")
     try:
         opened = path.open("rb", buffering=0)
@@ -71,3 +71,10 @@ def _chunks(path: Path, take: Callable[[int], bytes], left: int | None) -> Itera
             return
         left = None if left is None else left - len(chunk)
         yield chunk
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # a folder on the way may not be searched
+        raise UsageError(f"can't read {path}: {error.strerror}", hint="check who may read it") from None
