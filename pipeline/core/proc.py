@@ -38,8 +38,7 @@ Line = Callable[[str], object]
 @dataclass(frozen=True)
 class Completed:
     """How a child ended. ``returncode`` is negative for a signal; ``cpu_s`` is user and system time of the child and
-    of those it waited for; ``max_rss`` the largest resident size in bytes. The launcher's start is part of it: some
-    15 ms, and 17 MB as the least ``max_rss``.
+    of those it waited for. The launcher's start is part of it: some 15 ms.
     """
 
     argv: tuple[str, ...]
@@ -48,7 +47,6 @@ class Completed:
     stderr: str
     wall_s: float
     cpu_s: float
-    max_rss: int
 
     @property
     def ending(self) -> str:
@@ -108,10 +106,7 @@ def run(
     finally:
         popen.stdout.close()
         popen.stderr.close()
-    rss = usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss * 1024
-    return Completed(
-        args, popen.returncode, out.text(), err.text(), ended - started, usage.ru_utime + usage.ru_stime, rss
-    )
+    return Completed(args, popen.returncode, out.text(), err.text(), ended - started, usage.ru_utime + usage.ru_stime)
 
 
 class Process:

@@ -87,11 +87,10 @@ def test_lines_come_as_they_are_written() -> None:
     assert times[1][1] - times[0][1] > 0.3
 
 
-def test_cpu_time_and_memory_are_the_childs() -> None:
-    busy = "import time; x = bytearray(120_000_000)\nwhile time.process_time() < 0.4: pass"
+def test_cpu_time_is_the_childs() -> None:
+    busy = "import time\nwhile time.process_time() < 0.4: pass"
     done = run([sys.executable, "-c", busy], env=ENV)
     assert 0.35 < done.cpu_s < done.wall_s + 0.5
-    assert 120_000_000 < done.max_rss < 300_000_000
     idle = run(["sleep", "0.3"], env=ENV)
     assert idle.cpu_s < 0.2 <= idle.wall_s
 
