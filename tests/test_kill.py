@@ -66,7 +66,7 @@ def kill_fetch(project: Project, partial: Path, size: int, chance: random.Random
     """Kill a fetch when so many bytes are there, or when all are, while they are hashed and named. Some are killed as they start."""
     process = start("fetch", "small", "--quiet", project=project)
     have = partial.stat().st_size if partial.exists() else 0
-    wanted = chance.randint(have, int(1.2 * size))
+    wanted = chance.randint(have, int(1.03 * size))
     if chance.random() < 0.85:
         until(
             lambda: (
@@ -103,7 +103,7 @@ def test_fetch_killed(project: Project, slow: Origin, tiny_chat: Path) -> None:
         if slow.asked:
             assert slow.asked == [("/small.gguf", f"bytes={kept}-" if kept else None)], "it did not go on where it was"
             resumed += kept > 0
-    assert interrupted >= 0.4 * FETCHES and resumed >= 0.1 * FETCHES, "most kills meant nothing"
+    assert interrupted >= 0.8 * FETCHES and resumed >= 0.3 * FETCHES, "most kills meant nothing"
     assert assay("fetch", "small", project=project)[0] == 0
     assert assay("verify", "--deep", "small", project=project)[0] == 0
     assert not list(store.root.glob("quarantine/*"))
@@ -136,7 +136,7 @@ def test_run_killed(project: Project) -> None:
         for report in project.reports.glob("*.json"):
             json.loads(report.read_bytes())
         recorded = now
-    assert interrupted >= 0.4 * RUNS and recorded, "most kills meant nothing"
+    assert interrupted >= 0.7 * RUNS and recorded, "most kills meant nothing"
     code, out, err = assay("run", "small", project=project)
     assert code == 0, out + err
     kept = query(project.database, "SELECT id, subject FROM runs")
