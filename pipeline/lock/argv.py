@@ -35,7 +35,7 @@ def compile_argv(spec: Spec, weights: Digest) -> tuple[str, ...]:
         "--top-p": sampling.top_p,
         "--min-p": sampling.min_p,
         "--repeat-penalty": sampling.repeat_penalty,
-        "--n-predict": -1,
+        "--n-predict": sampling.max_tokens or -1,
     }
     flags = ("--no-kv-unified", "--no-context-shift", "--jinja", "--no-prefill-assistant")
     # Taken where a request names no stop strings of its own. llama-server reads escapes such as \n in them.

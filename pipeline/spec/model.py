@@ -113,7 +113,12 @@ class Sampling(Part):
         le=2**32 - 2,
         description="Where the random numbers begin; llama.cpp takes 4294967295 for a seed of its own choice.",
     )
-    max_tokens: int = Field(default=256, gt=0, le=INT32, description="The longest answer, in tokens.")
+    max_tokens: int | None = Field(
+        default=None,
+        gt=0,
+        le=INT32,
+        description="The longest answer, in tokens, where a request names no limit; none: as long as the context allows.",
+    )
 
 
 class Ignore(Part):

@@ -105,6 +105,13 @@ def test_both_names_answer(served: Served, client: openai.OpenAI) -> None:
     assert answers[0] and answers[0] == answers[1]
 
 
+def test_the_longest_answer_is_the_specs_where_a_request_names_none(client: openai.OpenAI) -> None:
+    long: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Repeat: " + "red blue green old new " * 5}]
+    answer = client.chat.completions.create(model="small", messages=long, temperature=0)
+    assert answer.usage and answer.usage.completion_tokens == 16
+    assert answer.choices[0].finish_reason == "length"
+
+
 def test_a_stream_is_the_whole_in_pieces(served: Served, client: openai.OpenAI) -> None:
     whole = client.chat.completions.create(model="small", messages=HELLO, temperature=0, max_tokens=32)
     with client.chat.completions.create(
