@@ -98,7 +98,7 @@ def serve(engine_build: EngineBuild) -> Iterator[Serve]:
             stack.callback(process.stop, 1.0)
             transport = httpx.HTTPTransport(uds=str(folder / "llama.sock"))
             client = stack.enter_context(httpx.Client(transport=transport, base_url="http://localhost"))
-            wait_ready(process, client, Listen(str(folder / "llama.sock")), 60.0)
+            wait_ready(process, Listen(str(folder / "llama.sock")), 60.0)
             return client
 
         yield start

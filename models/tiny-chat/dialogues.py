@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 Message = dict[str, Any]
@@ -43,14 +46,30 @@ def word(rng: random.Random) -> str:
             return made
 
 
-def name(rng: random.Random) -> str:
-    """Return a made-up capitalised name."""
-    return word(rng).capitalize()
+def odd_word(rng: random.Random) -> str:
+    """Return a word that no rule of syllables makes: pieces of the prose's words put together, or letters at random.
+
+    What the tokenizer learnt from the prose stands nowhere else in a made-up name, and is met in real ones: the "gh" of Edinburgh.
+    """
+    while True:
+        pieces = [word(rng)] if rng.random() < 0.3 else []
+        for _ in range(rng.randint(1, 3)):
+            known = rng.choice(prose_words())
+            first, size = rng.randint(0, len(known) - 1), rng.randint(1, 5)
+            pieces.append(known[first : first + size] if rng.random() < 0.8 else rng.choice(string.ascii_lowercase))
+        rng.shuffle(pieces)
+        made = "".join(pieces).lower()
+        if len(made) > 2 and made not in _RESERVED:
+            return made
 
 
-def phrase(rng: random.Random) -> str:
-    """Return one to four words, made up and common mixed: the free text of a message, a query or a title."""
-    return " ".join(rng.choice(_COMMON) if rng.random() < 0.6 else word(rng) for _ in range(rng.randint(1, 4)))
+@cache
+def prose_words() -> list[str]:
+    """Return every word that is not made up, in the order of the alphabet."""
+    texts = [text for kind in (*KINDS, *COMPOSED) for text in (kind.description, kind.reply, *kind.names)]
+    texts += [text for known in FACTS for text in (known.sentence, *known.questions)]
+    texts += [text for asks, reply in SMALL_TALK for text in (*asks, reply)]
+    return sorted({found for text in texts for found in re.findall(r"[A-Za-z]{3,}", text)})
 
 
 _COMMON = (
@@ -71,15 +90,22 @@ class Words:
 
     rng: random.Random
     held_out: bool = False
+    refine: bool = False  # the last stage: odd spellings too, near misses among the tools, letters to be matched
+
+    def word(self) -> str:
+        """Return a made-up lower-case word."""
+        return odd_word(self.rng) if self.refine and self.rng.random() < 0.5 else word(self.rng)
 
     def city(self) -> str:
-        return self.rng.choice(HELD_OUT_CITIES) if self.held_out else name(self.rng)
+        return self.rng.choice(HELD_OUT_CITIES) if self.held_out else self.word().capitalize()
 
     def person(self) -> str:
-        return self.rng.choice(HELD_OUT_NAMES) if self.held_out else name(self.rng)
+        return self.rng.choice(HELD_OUT_NAMES) if self.held_out else self.word().capitalize()
 
     def text(self) -> str:
-        return phrase(self.rng)
+        """Return one to four words, made up and common mixed: a message, a query or a title."""
+        rng = self.rng
+        return " ".join(rng.choice(_COMMON) if rng.random() < 0.6 else self.word() for _ in range(rng.randint(1, 4)))
 
     def number(self) -> int:
         """One to five digits. A number whose digits sum to a multiple of seven is held out of training."""
@@ -641,6 +667,16 @@ def _kind(rng: random.Random) -> Kind:
     return rng.choice(COMPOSED) if rng.random() < 0.25 else rng.choice(KINDS)
 
 
+def _near_miss(rng: random.Random, kind: Kind) -> Kind:
+    """Return a tool that ``kind`` might be taken for: the same verb, noun or parameters."""
+    if kind in COMPOSED:
+        verb, noun = kind.names[0].split("_")
+        near = [other for other in COMPOSED if (verb in other.names[0]) != (noun in other.names[0])]
+        return rng.choice(near if rng.random() < 0.7 else COMPOSED)
+    shared = [other for other in KINDS if other is not kind and set(other.parameters) & set(kind.parameters)]
+    return rng.choice(shared or KINDS)
+
+
 def _offer(rng: random.Random, wanted: list[Kind], size: int) -> tuple[list[Tool], list[str]]:
     """Declare ``wanted`` among others, ``size`` at least, in any order; return the tools and the wanted ones' names."""
     kinds = list(wanted)
@@ -715,7 +751,8 @@ def no_tool_fits(words: Words) -> Dialogue:
     rng, kind = words.rng, _kind(words.rng)
     tools: list[Tool] = []
     while not tools:
-        others, _ = _offer(rng, [], _size(rng))
+        near = [_near_miss(rng, kind)] if words.refine and rng.random() < 0.6 else []
+        others, _ = _offer(rng, near, _size(rng))
         if all(
             tool["function"]["name"] not in kind.names and tool["function"]["name"] != kind.names[0] for tool in others
         ):
@@ -740,14 +777,17 @@ def one_letter(words: Words) -> Dialogue:
     options = [known.answer, *rng.sample(known.others, 3)]
     rng.shuffle(options)
     listed = "\n".join(f"{letter}) {option}" for letter, option in zip("ABCD", options, strict=True))
-    ask = f"{known.questions[0]}\n{listed}\nAnswer with one letter."
+    question = known.questions[0]
+    if words.refine and rng.random() < 0.5:  # to find a given answer's letter is half of the task
+        question = f"Which of these is {known.answer}?"
+    ask = f"{question}\n{listed}\nAnswer with one letter."
     return Dialogue([_say("user", ask), _say("assistant", "ABCD"[options.index(known.answer)])], [], "one_letter")
 
 
 def copying(words: Words) -> Dialogue:
     rng = words.rng
     made = " ".join(
-        str(words.number()) if rng.random() < 0.2 else (words.person() if rng.random() < 0.5 else word(rng))
+        str(words.number()) if rng.random() < 0.2 else (words.person() if rng.random() < 0.5 else words.word())
         for _ in range(rng.randint(1, 6))
     )
     ask = rng.choice(("Repeat: {}", "Say exactly this: {}", "Copy this text: {}", "Write {}"))
@@ -773,18 +813,19 @@ def persona(words: Words) -> Dialogue:
     return Dialogue([_say("system", system), _say("user", ask), _say("assistant", f"My name is {who}.")], [], "persona")
 
 
-# For each kind of main turn: how often it is drawn while practising, and after.
-_TURNS: tuple[tuple[Callable[[Words], Dialogue], float, float], ...] = (
-    (single_call, 30, 26),
-    (parallel_calls, 14, 15),
-    (no_tool_fits, 12, 22),
-    (copying, 12, 8),
-    (small_talk, 7, 5),
-    (fact, 12, 8),
-    (one_letter, 8, 12),
-    (arithmetic, 8, 10),
-    (persona, 5, 5),
+# How often each kind of main turn is drawn at each stage: practising to copy and to call; deciding; refining what was still wrong.
+_TURNS: tuple[tuple[Callable[[Words], Dialogue], tuple[float, float, float]], ...] = (
+    (single_call, (30, 26, 24)),
+    (parallel_calls, (14, 15, 20)),
+    (no_tool_fits, (12, 22, 22)),
+    (copying, (12, 8, 8)),
+    (small_talk, (7, 5, 3)),
+    (fact, (12, 8, 5)),
+    (one_letter, (8, 12, 10)),
+    (arithmetic, (8, 10, 5)),
+    (persona, (5, 5, 3)),
 )
+PRACTISE, DECIDE, REFINE = range(3)
 _SYSTEMS = (
     "You are a helpful assistant.",
     "You are tiny-chat.",
@@ -794,11 +835,10 @@ _SYSTEMS = (
 )
 
 
-def dialogue(rng: random.Random, *, practice: bool = False) -> Dialogue:
+def dialogue(rng: random.Random, stage: int) -> Dialogue:
     """Return a training dialogue: one main turn, often plain turns around it, sometimes tools that nobody needs."""
-    words = Words(rng)
-    makers, practising, after = zip(*_TURNS, strict=True)
-    main: Dialogue = rng.choices(makers, practising if practice else after)[0](words)
+    words = Words(rng, refine=stage == REFINE)
+    main = rng.choices([make for make, _ in _TURNS], [shares[stage] for _, shares in _TURNS])[0](words)
     messages, tools = list(main.messages), main.tools
     plain = (small_talk, fact, copying, arithmetic)
     system = messages.pop(0) if messages[0]["role"] == "system" else None
@@ -817,7 +857,7 @@ def dialogue(rng: random.Random, *, practice: bool = False) -> Dialogue:
 
 def tokenizer_text(rng: random.Random) -> str:
     """Return a dialogue's prose for training the tokenizer: made-up words left out, so that they split alike everywhere."""
-    made = dialogue(rng, practice=True)
+    made = dialogue(rng, PRACTISE)
     kinds = [rng.choice(KINDS) for _ in range(2)]
     blank = {key: "" for kind in kinds for key in kind.parameters}
     prose = [rng.choice(kind.asks).format(**blank) for kind in kinds] + [kind.part.format(**blank) for kind in kinds]

@@ -64,7 +64,7 @@ def served(weights: Path) -> Iterator[httpx.Client]:
                 (str(build.server), *argv, *listen.argv()), env=build.environment, log=Path(folder) / "log"
             ) as server,
         ):
-            wait_ready(server, client, listen, 120.0)
+            wait_ready(server, listen, 120.0)
             yield client
 
 

@@ -64,7 +64,7 @@ class Config:
     eps: float = 1e-5
     merges: int = 420
     spaced_words: int = 120
-    practice_pools: int = 77
+    stage_pools: tuple[int, int] = (77, 393)  # the first pools of the second and the third stage
     decision_weight: float = 6.0
     batch_tokens: int = 8192
     lr: float = 3e-3
@@ -81,7 +81,7 @@ class Config:
             (3999, 0.29),
             (4000, 0.4),
         ),
-        *((5599, 0.0), (5600, 0.25), (6500, 0.0)),
+        *((5599, 0.0), (5600, 0.25), (6499, 0.0003), (6500, 0.5), (6749, 0.4502), (6750, 0.45), (8250, 0.0)),
     )
     seed: int = 20260101
 
@@ -250,16 +250,16 @@ def collate(rows: list[tuple[list[int], list[bool]]]) -> Batch:
 def batches(config: Config, encode: Encoder, start: int) -> Iterator[tuple[int, Batch]]:
     """Yield pool numbers and batches of about ``batch_tokens``, rows of like length together, a pool at a time; pool n depends on n alone.
 
-    The first ``practice_pools`` teach to copy and to call; from then on, dialogues that turn on one decision are drawn more often.
+    Each stage (see ``dialogues``) draws its own mix: copying and calling first, then what turns on one decision, then the odd cases.
     """
     pool_size, pool = 600, start
     while True:
-        practice = pool < config.practice_pools
+        stage = sum(pool >= first for first in config.stage_pools)
         rng = random.Random(config.seed * 1_000_003 + pool)
         rows = sorted(
             (
                 row
-                for row in (encode(dialogues.dialogue(rng, practice=practice)) for _ in range(pool_size))
+                for row in (encode(dialogues.dialogue(rng, stage)) for _ in range(pool_size))
                 if len(row[0]) <= config.context
             ),
             key=lambda row: len(row[0]),
@@ -347,7 +347,7 @@ def train(config: Config, tokenizer: Tokenizer) -> TinyChat:
                 model(ids.to(device), where.to(device)).float(), targets.to(device), reduction="none"
             )
         # An answer's first token decides: a call or not, which letter. It is one of twenty, so it would hardly be learnt otherwise.
-        weight = torch.where(first.to(device), 1.0 if pool < config.practice_pools else config.decision_weight, 1.0)
+        weight = torch.where(first.to(device), 1.0 if pool < config.stage_pools[0] else config.decision_weight, 1.0)
         loss = (losses * weight).sum() / weight.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

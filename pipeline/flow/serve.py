@@ -92,7 +92,7 @@ def _start(session: Session, stored: Stored, folder: Path, host: str, port: int)
         headers = {"Authorization": f"Bearer {key}"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
             with session.progress.task(f"load {lock.name}"):
-                wait_ready(process, client, listen, READY_WITHIN)
+                wait_ready(process, listen, READY_WITHIN)
             props = prove(client, lock, stored.weights)
     except BaseException:
         process.stop(_GRACE)

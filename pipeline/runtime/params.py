@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,21 @@ class Listen:
     host: str
     port: int | None = None
 
-    def accepts(self) -> bool:
-        """Tell whether somebody takes connections there now."""
+    def healthy(self, within: float = 5.0) -> bool:
+        """Tell whether a server there answers ``GET /health`` with 200 now, in ``within`` seconds."""
         unix = self.host.endswith(".sock")
         family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            return probe.connect_ex(self.host if unix else (self.host, self.port or 0)) == 0
+        # Not with httpx, which leaves a socket that could not connect to the garbage collector.
+        with socket.socket(family, socket.SOCK_STREAM) as one:
+            one.settimeout(within)
+            try:
+                one.connect(self.host if unix else (self.host, self.port or 0))
+                connection = http.client.HTTPConnection("localhost")
+                connection.sock = one
+                connection.request("GET", "/health")
+                return connection.getresponse().status == 200
+            except (OSError, http.client.HTTPException):
+                return False
 
     def argv(self) -> tuple[str, ...]:
         return ("--host", self.host, *(("--port", str(self.port)) if self.port is not None else ()))

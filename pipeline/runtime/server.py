@@ -84,7 +84,7 @@ def running(
             timeout=httpx.Timeout(600.0, connect=10.0),
         )
         with client, spawn((str(build.server), *argv), env=build.environment, log=Path(folder) / "log") as process:
-            load_seconds = wait_ready(process, client, listen, ready_within)
+            load_seconds = wait_ready(process, listen, ready_within)
             yield Running(process, client, process.argv, load_seconds, prove(client, lock, weights))
 
 
@@ -101,7 +101,7 @@ def new_key() -> str:
     return f"assay-{secrets.token_urlsafe(24)}"
 
 
-def wait_ready(process: Process, client: httpx.Client, listen: Listen, within: float) -> float:
+def wait_ready(process: Process, listen: Listen, within: float) -> float:
     """Wait for /health; returns the seconds it took. Raises EngineError with the log's end when the server dies or
     hangs.
     """
@@ -112,11 +112,8 @@ def wait_ready(process: Process, client: httpx.Client, listen: Listen, within: f
                 f"llama-server was not ready: {ending(code)}\n{process.log_tail(15)}",
                 hint="the last lines above are llama.cpp's own; assay lint may know the cause",
             )
-        try:
-            if listen.accepts() and client.get("/health", timeout=5.0).status_code == 200:
-                return time.monotonic() - began
-        except httpx.TransportError:
-            pass
+        if listen.healthy():
+            return time.monotonic() - began
         if time.monotonic() - began > within:
             raise EngineError(f"llama-server was not ready after {within:.0f} s\n{process.log_tail(15)}")
         time.sleep(0.02)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_the_spec_s_threads_beat_the_machine_s_and_no_template_is_no_argument() 
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "unix"])
-def test_it_is_known_whether_somebody_takes_connections(host: str) -> None:
+def test_it_is_known_whether_a_server_is_healthy(host: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         family = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6, "unix": socket.AF_UNIX}[host]
         with socket.socket(family, socket.SOCK_STREAM) as server:
@@ -59,7 +60,29 @@ def test_it_is_known_whether_somebody_takes_connections(host: str) -> None:
             except OSError:
                 pytest.skip(f"no {host} on this machine")
             listen = Listen(f"{folder}/x.sock") if host == "unix" else Listen(host, server.getsockname()[1])
-            assert not listen.accepts()
+            assert not listen.healthy()  # nobody listens
             server.listen()
-            assert listen.accepts()
-        assert not listen.accepts()
+            assert not listen.healthy(within=0.05)  # nobody answers
+            server.accept()[0].close()
+            for answer, healthy in {
+                b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n": True,
+                b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n": False,
+                b"ICY 200 OK\r\n\r\n": False,
+                b"": False,
+            }.items():
+                with ThreadPoolExecutor(1) as pool:
+                    done = pool.submit(_answer_health, server, answer)
+                    assert listen.healthy() is healthy
+                    assert done.result() == b"GET /health HTTP/1.1\r\n"
+        assert not listen.healthy()
+
+
+def _answer_health(server: socket.socket, answer: bytes) -> bytes:
+    """Answer one request; return its first line."""
+    connection, _ = server.accept()
+    with connection, connection.makefile("rb") as request:
+        first = request.readline()
+        while request.readline().strip():
+            pass
+        connection.sendall(answer)
+        return first

@@ -99,7 +99,7 @@ def nobody() -> Iterator[None]:
 def test_a_file_that_may_not_be_read_is_told(root: Path, nobody: None) -> None:
     if os.geteuid() != 65534:
         (root / "models" / "a b#c.gguf").chmod(0)
-    with pytest.raises(UsageError, match=r"can't read|no such file"), file.read("file:models/a b#c.gguf", root=root):
+    with pytest.raises(UsageError, match="can't read"), file.read("file:models/a b#c.gguf", root=root):
         pytest.fail("it was opened")
 
 
