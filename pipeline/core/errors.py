@@ -65,9 +65,16 @@ class LockOutOfDate(AssayError):
 
 
 class NetworkError(AssayError):
-    """A source could not be reached, or refused us."""
+    """A source could not be reached, or refused us. ``transient``: trying again may help, after ``wait`` seconds where the server
+    says so.
+    """
 
     exit_code = 4
+
+    def __init__(self, message: str, *, hint: str = "", transient: bool = False, wait: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
+        self.wait = wait
 
 
 class DigestMismatch(AssayError):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.core.canonical import digest_of
 from pipeline.core.digest import Digest
 from pipeline.spec.model import Sha256, Spec
+from pipeline.spec.sources._base import Role
 
 LOCK_VERSION: Final = 1
 Strings = Annotated[tuple[str, ...], Field(strict=False)]
@@ -24,7 +25,7 @@ class LockedFile(Part):
     """One blob. ``known`` says how its digest came to be known: ``spec`` (the user wrote it), ``published`` (the origin says so) or
     ``computed`` (learnt from the bytes when the lock was made)."""
 
-    role: Literal["weights", "chat_template"]
+    role: Role
     path: str
     size: Annotated[int, Field(ge=0)]
     sha256: Sha256

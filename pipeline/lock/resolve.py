@@ -16,7 +16,7 @@ from pipeline.gguf.header import MAX_HEADER, Header, HeaderCut, parse_header
 from pipeline.lock.model import LockedFile, LockedSource, LockedSuite
 from pipeline.spec.load import read_model
 from pipeline.spec.model import Spec
-from pipeline.spec.sources._base import Source, source_of
+from pipeline.spec.sources._base import Remote, source_of
 from pipeline.spec.suite import SuiteHead
 
 Learn = Callable[[str, int], Digest]
@@ -42,7 +42,7 @@ def resolve(spec: Spec, spec_path: Path, project: Project, learn: Learn, progres
     source = source_of(spec.source)
     resolved = source.resolve(spec.source, folder=folder, root=project.root)
     blob = resolved.blob
-    header = read_remote_header(source, blob.url, blob.size, project.root)
+    header = read_remote_header(source.open(blob.url, root=project.root), blob.url, blob.size)
     stated = Digest.parse(spec.sha256) if spec.sha256 else None
     if stated and blob.digest and stated != blob.digest:
         raise DigestMismatch(
@@ -71,14 +71,14 @@ def resolve(spec: Spec, spec_path: Path, project: Project, learn: Learn, progres
     return Resolution(LockedSource(original=spec.source, resolved=resolved.reference), files, facts_of(header), suites)
 
 
-def read_remote_header(source: Source, url: str, size: int, root: Path) -> Header:
+def read_remote_header(remote: Remote, url: str, size: int) -> Header:
     """Read a GGUF header from any source, in growing ranges: the weights behind it are never transferred, and nothing more
     once it is known to be malformed. Raises GgufError, NetworkError, UsageError.
     """
     data, most = bytearray(), min(size, MAX_HEADER)
     want = min(_HEADER_FIRST, most)
     while True:
-        _extend(data, source, url, want, root)
+        _extend(data, remote, want)
         if len(data) < want:
             raise NetworkError(
                 f"{url}: the transfer ended after {len(data)} of {want} bytes", hint="run the command again"
@@ -91,9 +91,9 @@ def read_remote_header(source: Source, url: str, size: int, root: Path) -> Heade
             want = min(max(4 * want, cut.wanted), most)
 
 
-def _extend(data: bytearray, source: Source, url: str, want: int, root: Path) -> None:
+def _extend(data: bytearray, remote: Remote, want: int) -> None:
     """Read on until ``data`` has ``want`` bytes, or the stream ends."""
-    with source.read(url, root=root, start=len(data), end=want) as stream:
+    with remote.read(len(data), want) as stream:
         if stream.start == 0:
             data.clear()
         for chunk in stream.chunks:

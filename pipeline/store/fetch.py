@@ -102,7 +102,7 @@ def _download(store: Store, place: Path, url: str, root: Path, progress: Progres
             hasher.read(place, task.advance)
         if have >= size > 0:
             return hasher
-        with source_of(url).read(url, root=root, start=have) as stream:
+        with source_of(url).open(url, root=root).read(have) as stream:
             if stream.size is not None and stream.size != size:
                 said = f"{url} has {stream.size} bytes, not the {size} of {what}"
                 raise DigestMismatch(said, hint="it is another file now; if the new one is meant, run assay lock")

@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pipeline.core.errors import UsageError
 from pipeline.spec.sources._base import Blob, Resolved, Stream
+from pipeline.spec.sources._splits import split_set
 
 SCHEMES = ("file",)
 EXAMPLE = "file:../models/tiny-chat/tiny-chat-q8_0.gguf"
+LOCAL = True
 _CHUNK = 1 << 20
 
 
@@ -29,32 +33,51 @@ def check(reference: str) -> None:
         raise UsageError(f"{reference!r} names no file", hint=f"write for instance {EXAMPLE}")
 
 
-def resolve(reference: str, *, folder: Path, root: Path) -> Resolved:
-    """Find the file and its size."""
+def resolve(reference: str, *, folder: Path, root: Path, before: datetime | None = None) -> Resolved:
+    """Find the file and its size; of a split set, the other files beside it. ``before`` is not asked: the user put the file there."""
     check(reference)
     # Only the folder's links are followed: a link to the file stands for it, wherever it leads on this machine.
     path = Path(os.path.normpath(folder.resolve() / _path(reference)))
     if not _is_file(path):
         hint = "a path in a spec counts from the spec's folder"
         raise UsageError(f"no such file: {path} (from {reference!r})", hint=hint)
-    pinned = f"file:{Path(os.path.relpath(path, root.resolve())).as_posix()}"
-    return Resolved(pinned, Blob(path.name, pinned, path.stat().st_size, None))
+    blobs: list[Blob] = []
+    for name in split_set(path.name):
+        one = path.with_name(name)
+        if not _is_file(one):
+            raise UsageError(f"no such file: {one}", hint=f"{path.name} is one of a split set; all of it is wanted")
+        pinned = f"file:{Path(os.path.relpath(one, root.resolve())).as_posix()}"
+        blobs.append(Blob(name, pinned, one.stat().st_size, None, "shard" if blobs else "weights"))
+    return Resolved(blobs[0].url, tuple(blobs))
 
 
-@contextmanager
-def read(url: str, *, root: Path, start: int = 0, end: int | None = None) -> Iterator[Stream]:
-    """Read the file from ``start``."""
+def open(url: str, *, root: Path) -> LocalFile:
+    """Return the file."""
     check(url)
     path = root.resolve() / _path(url)
     if not _is_file(path):
         raise UsageError(f"no such file: {path}", hint="the lock names this file; bring it back")
-    try:
-        opened = path.open("rb", buffering=0)
-    except OSError as error:
-        raise UsageError(f"can't read {path}: {error.strerror}", hint="the lock names this file") from None
-    with opened:
-        opened.seek(start)
-        yield Stream(start, path.stat().st_size, _chunks(path, opened.read, None if end is None else end - start))
+    return LocalFile(path)
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of this machine. ``path`` lets a store take it by a link or a reflink instead of copying."""
+
+    path: Path
+    parallel: int = 1
+
+    @contextmanager
+    def read(self, start: int = 0, end: int | None = None) -> Iterator[Stream]:
+        """Read a range."""
+        try:
+            opened = self.path.open("rb", buffering=0)
+        except OSError as error:
+            raise UsageError(f"can't read {self.path}: {error.strerror}", hint="the lock names this file") from None
+        with opened:
+            opened.seek(start)
+            left = None if end is None else end - start
+            yield Stream(start, self.path.stat().st_size, _chunks(self.path, opened.read, left))
 
 
 def _path(reference: str) -> Path:

@@ -21,7 +21,7 @@ def test_a_source_has_the_interface_a_docstring_an_example_and_a_test(name: str)
     module = SOURCES[name]
     assert module.__doc__ and (HERE / f"test_{name}.py").is_file()
     assert module.EXAMPLE.partition(":")[0] in module.SCHEMES and isinstance(module.SCHEMES, tuple)
-    for verb in ("check", "resolve", "read"):
+    for verb in ("check", "resolve", "open"):
         want = [*inspect.signature(getattr(_base.Source, verb)).parameters.values()][1:]
         have = [*inspect.signature(getattr(module, verb)).parameters.values()]
         assert [(p.name, p.kind, p.default) for p in have] == [(p.name, p.kind, p.default) for p in want]

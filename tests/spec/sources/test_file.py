@@ -28,7 +28,7 @@ def resolved(root: Path, reference: str, folder: str = "specs") -> Resolved:
 
 
 def read(root: Path, url: str, **extent: int) -> tuple[int, int | None, bytes]:
-    with file.read(url, root=root, **extent) as stream:
+    with file.open(url, root=root).read(**extent) as stream:
         return stream.start, stream.size, b"".join(stream.chunks)
 
 
@@ -72,7 +72,7 @@ def test_absolute_paths_are_refused_in_specs_and_in_locks(root: Path, reference:
     with pytest.raises(UsageError, match="path of this machine alone") as caught:
         resolved(root, reference)
     assert "link the file into the project" in caught.value.hint
-    with pytest.raises(UsageError, match="path of this machine alone"), file.read(reference, root=root):
+    with pytest.raises(UsageError, match="path of this machine alone"), file.open(reference, root=root).read():
         pytest.fail("it was opened")
 
 
@@ -82,7 +82,7 @@ def test_what_is_no_file_is_told(root: Path) -> None:
         with pytest.raises(UsageError, match="no such file") as caught:
             resolved(root, f"file:../models/{name}")
         assert "counts from the spec's folder" in caught.value.hint
-        with pytest.raises(UsageError, match="no such file"), file.read(f"file:models/{name}", root=root):
+        with pytest.raises(UsageError, match="no such file"), file.open(f"file:models/{name}", root=root).read():
             pytest.fail("it was opened")
 
 
@@ -99,7 +99,7 @@ def nobody() -> Iterator[None]:
 def test_a_file_that_may_not_be_read_is_told(root: Path, nobody: None) -> None:
     if os.geteuid() != 65534:
         (root / "models" / "a b#c.gguf").chmod(0)
-    with pytest.raises(UsageError, match="can't read"), file.read("file:models/a b#c.gguf", root=root):
+    with pytest.raises(UsageError, match="can't read"), file.open("file:models/a b#c.gguf", root=root).read():
         pytest.fail("it was opened")
 
 

@@ -30,7 +30,7 @@ def forgets(server: Origin) -> None:
 
 
 def read(url: str, **extent: int) -> tuple[int, int | None, bytes]:
-    with source.read(url, root=ROOT, **extent) as stream:
+    with source.open(url, root=ROOT).read(**extent) as stream:
         return stream.start, stream.size, b"".join(stream.chunks)
 
 
@@ -158,7 +158,7 @@ def test_a_truncated_body_gives_what_came_and_then_an_error(server: Origin) -> N
     came = bytearray()
     with (
         pytest.raises(NetworkError, match=r"incomplete|closed"),
-        source.read(server.put("/x", CONTENT, cut=300_000), root=ROOT) as stream,
+        source.open(server.put("/x", CONTENT, cut=300_000), root=ROOT).read() as stream,
     ):
         for chunk in stream.chunks:
             came += chunk
