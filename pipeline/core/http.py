@@ -119,11 +119,12 @@ def get(
     *,
     authorization: str | None = None,
     method: str = "GET",
+    body: bytes | None = None,
     shown: str = "",
 ) -> Iterator[Response]:
     """Open ``url``, following redirects to allowed URLs; yields the streaming response, whose status is 2xx.
 
-    ``authorization`` is the header's value; it is sent to the host of ``url`` alone. Proxies and certificates are taken from the
+    ``authorization`` is the header's value; it and ``body`` go to the host of ``url`` alone. Proxies and certificates are taken from the
     environment, but no proxy for this machine. Raises UsageError for a URL that is not allowed, Refused for any other status,
     NetworkError for all else that goes wrong on the way, also while the caller reads. Messages name ``shown`` or the URL that
     was asked for, never where a redirect led: such an address may hold a token.
@@ -138,6 +139,7 @@ def get(
             raw = _pool_for(at).request(
                 method,
                 at,
+                body=body if origin_of(at) == origin_of(url) else None,
                 headers={**sent, **private},
                 redirect=False,
                 retries=False,
