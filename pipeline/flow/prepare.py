@@ -15,7 +15,7 @@ from pipeline.lock.compile import compile_lock
 from pipeline.lock.diff import Change, diff
 from pipeline.lock.load import NewerLock, check_lock, read_lock, write_lock
 from pipeline.lock.model import Lockfile
-from pipeline.lock.resolve import resolve
+from pipeline.lock.resolve import Resolver
 from pipeline.spec.load import find_spec, read_spec
 from pipeline.store.fetch import fetch, learn
 from pipeline.store.verify import Verified, require, verify
@@ -33,8 +33,9 @@ class Locked:
     fresh: bool = False
 
 
-def make_lock(session: Session, name: str, *, dry_run: bool = False) -> Locked:
-    """Resolve a spec and write its lock. Nothing is written when nothing changed, or with ``dry_run``.
+def make_lock(session: Session, name: str, *, dry_run: bool = False, upgrade: bool = False) -> Locked:
+    """Resolve a spec and write its lock. Nothing is written when nothing changed, or with ``dry_run``. What the lock pins already
+    stays, unless ``upgrade`` asks its origin again.
 
     Raises SpecError for faults in the spec or its suites, UsageError for what it names and isn't there, NewerLock when
     the lock there is of a newer Assay.
@@ -46,7 +47,8 @@ def make_lock(session: Session, name: str, *, dry_run: bool = False) -> Locked:
     def learn_digest(url: str, size: int) -> Digest:
         return learn(session.store, url, size, session.project.root, progress=session.progress)
 
-    lock = compile_lock(spec, resolve(spec, path, session.project, learn_digest, session.progress))
+    resolver = Resolver(session.project, learn_digest, session.progress)
+    lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
     _check_suites(session, lock)
     changes = tuple(diff(before.content(), lock.content())) if before else ()
     return Locked(lock, changes, not dry_run and write_lock(session.project, lock), fresh=before is None)

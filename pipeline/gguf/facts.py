@@ -78,8 +78,11 @@ class Facts:
         return content
 
 
-def facts_of(header: Header) -> Facts:
-    """Pick the facts out of a header. Raises GgufError when a key has a type that it can't have."""
+def facts_of(header: Header, *more: Header) -> Facts:
+    """Pick the facts out of a header; ``more`` are those of a split set's further files, in order. Raises GgufError when a key has a
+    type that it can't have, or the files are no set.
+    """
+    _must_be_a_set(header, more)
     metadata, vocabulary = header.metadata, Vocabulary(header)
     architecture = _string(header, "general.architecture")
     if not architecture:
@@ -87,7 +90,7 @@ def facts_of(header: Header) -> Facts:
             "general.architecture is missing: no engine can load this file",
             hint="convert the model again with a current llama.cpp",
         )
-    template = _string(header, TEMPLATE_KEY)
+    template, parts = _string(header, TEMPLATE_KEY), (header, *more)
     ids = {role: _count(header, f"tokenizer.ggml.{role}_token_id") for role in ("bos", "eos", "eot")}
     add_bos = metadata.get("tokenizer.ggml.add_bos_token")
     return Facts(
@@ -95,8 +98,8 @@ def facts_of(header: Header) -> Facts:
         name=_string(header, "general.name"),
         license=_string(header, "general.license"),
         size_label=_string(header, "general.size_label"),
-        parameters=sum(tensor.elements for tensor in header.tensors),
-        quantization=_quantization(header),
+        parameters=sum(tensor.elements for part in parts for tensor in part.tensors),
+        quantization=_quantization(parts),
         context_length=_count(header, f"{architecture}.context_length"),
         layers=_count(header, f"{architecture}.block_count"),
         embedding_length=_count(header, f"{architecture}.embedding_length"),
@@ -116,9 +119,9 @@ def facts_of(header: Header) -> Facts:
         chat_template=template,
         template_digest=None if template is None else Digest.of(template.encode()),
         kv_digest=_kv_digest(header),
-        tensor_count=len(header.tensors),
+        tensor_count=sum(len(part.tensors) for part in parts),
         shards=_count(header, "split.count") or 1,
-        file_bytes=header.size,
+        file_bytes=sum(part.size for part in parts),
         gguf_version=header.version,
     )
 
@@ -133,12 +136,31 @@ def _kv_digest(header: Header) -> Digest:
     return Digest(hasher.hexdigest())
 
 
-def _quantization(header: Header) -> str:
+def _must_be_a_set(header: Header, more: tuple[Header, ...]) -> None:
+    """Refuse files of one name pattern that are not of one set."""
+    if not more:
+        return
+    count = 1 + len(more)
+    for number, part in enumerate((header, *more)):
+        said = (_count(part, "split.no"), _count(part, "split.count"))
+        if said != (number, count):
+            raise GgufError(
+                f"file {number + 1} of {count} says split.no {said[0]} and split.count {said[1]}",
+                hint="the files are not of one set, or renamed",
+            )
+    names = [tensor.name for part in (header, *more) for tensor in part.tensors]
+    if len(set(names)) != len(names):
+        raise GgufError("two files of the set hold the same tensor", hint="the files are not of one set")
+
+
+def _quantization(parts: tuple[Header, ...]) -> str:
     """Name the quantization as ``general.file_type`` does; where it doesn't, the tensor type that most bytes have."""
+    header = parts[0]
     named = FILE_TYPES.get(_count(header, "general.file_type") or 0) if "general.file_type" in header.metadata else None
     weight: Counter[str] = Counter()
-    for tensor in header.tensors:
-        weight[tensor.type] += tensor.nbytes
+    for part in parts:
+        for tensor in part.tensors:
+            weight[tensor.type] += tensor.nbytes
     return named or (weight.most_common(1)[0][0] if weight else "none")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from pipeline.core.canonical import digest_of
 from pipeline.lock.argv import compile_argv
-from pipeline.lock.model import LOCK_VERSION, LockedEngine, LockedLicense, Lockfile
+from pipeline.lock.model import LOCK_VERSION, LockedEngine, LockedLicense, LockedSource, Lockfile
 from pipeline.lock.resolve import Resolution
 from pipeline.spec.model import Spec
 
@@ -29,18 +30,20 @@ def compile_lock(spec: Spec, resolution: Resolution) -> Lockfile:
         spec=Spec.model_validate(spec.content()),  # with its defaults as if they had been written
         source=resolution.source,
         files=resolution.files,
-        gguf=resolution.facts.summary(),
-        license=license_of(spec, resolution.facts.license),
+        gguf=resolution.gguf,
+        license=license_of(spec, resolution.gguf.get("license"), resolution.source),
         engine=pinned_engine(),
         argv=compile_argv(spec, weights.digest),
         suites=resolution.suites,
     )
 
 
-def license_of(spec: Spec, declared: str | None) -> LockedLicense:
-    """Return the licence: as the spec states it, else as the file declares it."""
+def license_of(spec: Spec, declared: Any, source: LockedSource) -> LockedLicense:
+    """Return the licence: as the spec states it, else as the file declares it, else as its origin does."""
     if spec.license.id:
         return LockedLicense(id=spec.license.id.lower(), declared_in="spec")
-    if declared:
+    if isinstance(declared, str) and declared:
         return LockedLicense(id=declared.lower(), declared_in="gguf:general.license")
+    if source.license:
+        return LockedLicense(id=source.license, declared_in=source.license_from)
     return LockedLicense(id=None, declared_in=None)

@@ -55,14 +55,18 @@ def read_lock(project: Project, name: str) -> Lockfile:
 
 def _contradictions(lock: Lockfile, name: str) -> list[str]:
     """Return where a lock says two things at once, as no lock does that was left as it was made."""
-    spec, roles, declared = lock.spec, [file.role for file in lock.files], lock.gguf.get("license")
+    spec, roles = lock.spec, [file.role for file in lock.files]
     pairs = {
         "name": (lock.name, spec.name),
         "the file's name": (name, lock.name),
         "spec_digest": (lock.spec_digest, str(digest_of(lock.content()["spec"]))),
         "source.original": (lock.source.original, spec.source),
-        "files": (sorted(roles), sorted(["weights", *(["chat_template"] if spec.chat.template else [])])),
-        "license": (lock.license, license_of(spec, declared if isinstance(declared, str) else None)),
+        "weights": (roles.count("weights"), 1),
+        "chat templates": (
+            [role for role in roles if role == "chat_template"],
+            ["chat_template"] * bool(spec.chat.template),
+        ),
+        "license": (lock.license, license_of(spec, lock.gguf.get("license"), lock.source)),
         "suites": (sorted(lock.suites), sorted({*spec.checks, *spec.evals})),
     }
     faults = [f"{field} is {have}, want {want}" for field, (have, want) in pairs.items() if have != want]

@@ -38,10 +38,17 @@ class LockedFile(Part):
 
 
 class LockedSource(Part):
-    """What the spec named, beside what that was when the lock was made."""
+    """What the spec named, beside what that was when the lock was made. ``rule`` says how the files were picked where there was a
+    choice; ``license`` is what the origin declares, and where.
+    """
 
     original: str
     resolved: str
+    rule: str | None = None
+    published: str | None = None
+    gated: bool = False
+    license: str | None = None
+    license_from: str | None = None
 
 
 class LockedLicense(Part):
@@ -90,6 +97,16 @@ class Lockfile(Part):
     def weights(self) -> LockedFile:
         """The file that holds the weights."""
         return next(file for file in self.files if file.role == "weights")
+
+    @property
+    def shards(self) -> tuple[LockedFile, ...]:
+        """All files of the weights, in order: one, or a split set."""
+        return tuple(file for file in self.files if file.role in ("weights", "shard"))
+
+    @property
+    def mmproj(self) -> LockedFile | None:
+        """The projector of a vision model."""
+        return next((file for file in self.files if file.role == "mmproj"), None)
 
     @property
     def template(self) -> LockedFile | None:

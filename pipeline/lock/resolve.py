@@ -1,121 +1,181 @@
-"""Resolve: ask the sources what a spec's references are at this moment. The only step of locking that reads files or the network."""
+"""Resolve: ask the sources what a spec's references are at this moment. The only step of locking that reads files or the network.
+
+What a lock holds already is kept: what is upstream now makes no lock stale. Only files of this machine are looked at each time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pipeline.core.canonical import tree_digest
 from pipeline.core.digest import Digest
-from pipeline.core.errors import DigestMismatch, NetworkError, UsageError
+from pipeline.core.errors import DigestMismatch, UsageError
 from pipeline.core.progress import SILENT, Progress
 from pipeline.core.project import Project
-from pipeline.gguf.facts import Facts, facts_of
-from pipeline.gguf.header import MAX_HEADER, Header, HeaderCut, parse_header
-from pipeline.lock.model import LockedFile, LockedSource, LockedSuite
+from pipeline.gguf.facts import facts_of
+from pipeline.lock.model import LockedFile, LockedSource, LockedSuite, Lockfile
+from pipeline.lock.remote import read_remote_header
 from pipeline.spec.load import read_model
 from pipeline.spec.model import Spec
-from pipeline.spec.sources._base import Remote, source_of
+from pipeline.spec.sources._base import Blob, Resolved, source_of
 from pipeline.spec.suite import SuiteHead
 
 Learn = Callable[[str, int], Digest]
-_HEADER_FIRST = 1 << 20
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """All that a lock needs to know beside its spec."""
+    """All that a lock needs to know beside its spec. ``gguf`` are the facts of the weights."""
 
     source: LockedSource
     files: tuple[LockedFile, ...]
-    facts: Facts
+    gguf: dict[str, Any]
     suites: dict[str, LockedSuite]
 
 
-def resolve(spec: Spec, spec_path: Path, project: Project, learn: Learn, progress: Progress = SILENT) -> Resolution:
-    """Resolve a spec. ``learn`` brings a file of unknown digest into the store and returns its digest.
-
-    Raises UsageError, NetworkError, or DigestMismatch when the origin contradicts the spec.
+@dataclass(frozen=True)
+class Resolver:
+    """Resolves the specs of a project. ``learn`` brings a file of unknown digest into the store and returns its digest; ``now`` is
+    what a span of days in ``exclude_newer`` counts from.
     """
-    folder = spec_path.parent
-    source = source_of(spec.source)
-    resolved = source.resolve(spec.source, folder=folder, root=project.root)
-    blob = resolved.blob
-    header = read_remote_header(source.open(blob.url, root=project.root), blob.url, blob.size)
-    stated = Digest.parse(spec.sha256) if spec.sha256 else None
-    if stated and blob.digest and stated != blob.digest:
-        raise DigestMismatch(
-            f"{spec.source}: the spec says {stated}, the origin publishes {blob.digest}",
-            hint="correct sha256: in the spec, or the source",
+
+    project: Project
+    learn: Learn
+    progress: Progress = SILENT
+    now: datetime | None = None
+
+    def resolve(self, spec: Spec, spec_path: Path, before: Lockfile | None = None) -> Resolution:
+        """Resolve a spec; what ``before``, its present lock, pins already is not asked again.
+
+        Raises UsageError, NetworkError, or DigestMismatch when the origin contradicts the spec.
+        """
+        folder = spec_path.parent
+        source, files, gguf = self._kept(spec, before) or self._asked(spec, folder)
+        if spec.chat.template:
+            files = (*files, *self._local(f"file:{spec.chat.template}", folder, "chat_template"))
+        suites = {name: _suite(self.project, name) for name in sorted({*spec.checks, *spec.evals})}
+        return Resolution(source, files, gguf, suites)
+
+    def ask(self, reference: str, spec: Spec, folder: Path) -> Resolved:
+        """Return what ``reference`` of a spec in ``folder`` is now at its origin."""
+        before = cutoff(spec.exclude_newer, self.now or datetime.now(UTC))
+        return source_of(reference).resolve(reference, folder=folder, root=self.project.root, before=before)
+
+    def _kept(
+        self, spec: Spec, before: Lockfile | None
+    ) -> tuple[LockedSource, tuple[LockedFile, ...], dict[str, Any]] | None:
+        """Return what the lock holds of the same references; None where they are others, or of this machine."""
+        if before is None or any(source_of(one).LOCAL for one in (spec.source, spec.mmproj) if one):
+            return None
+        if (before.source.original, before.spec.mmproj) != (spec.source, spec.mmproj):
+            return None
+        if spec.sha256 not in (None, before.weights.sha256):
+            return None
+        files = tuple(
+            file.model_copy(update={"urls": (file.urls[0], *_mirrors(spec, file.path, len(before.shards)))})
+            if file in before.shards
+            else file
+            for file in before.files
+            if file.role != "chat_template"
         )
-    if stated:
-        digest, known = stated, "spec"
-    elif blob.digest:
-        digest, known = blob.digest, "published"
-    else:
-        progress.note(f"{blob.path}: no digest is published; learning it from the bytes")
-        digest, known = learn(blob.url, blob.size), "computed"
-    weights = LockedFile.model_validate(
+        return before.source, files, before.gguf
+
+    def _asked(self, spec: Spec, folder: Path) -> tuple[LockedSource, tuple[LockedFile, ...], dict[str, Any]]:
+        resolved = self.ask(spec.source, spec, folder)
+        shards = tuple(blob for blob in resolved.blobs if blob.role in ("weights", "shard"))
+        if spec.sha256 and len(shards) > 1:
+            said = f"{spec.source} is a split set of {len(shards)} files; sha256: can name but one"
+            raise UsageError(said, hint="leave sha256: out; each file's digest goes into the lock")
+        blobs = resolved.blobs
+        if spec.mmproj:
+            blobs = (*blobs, replace(self.ask(spec.mmproj, spec, folder).blob, role="mmproj"))
+        source = source_of(spec.source)
+        headers = [
+            read_remote_header(source.open(blob.url, root=self.project.root), blob.url, blob.size) for blob in shards
+        ]
+        gguf = facts_of(*headers).summary()  # a malformed file is told before anything is downloaded
+        return _source(spec, resolved), tuple(self._pin(blob, spec, len(shards)) for blob in blobs), gguf
+
+    def _local(self, reference: str, folder: Path, role: str) -> tuple[LockedFile, ...]:
+        blob = source_of(reference).resolve(reference, folder=folder, root=self.project.root).blob
+        return (_locked(blob, role, self.learn(blob.url, blob.size), "computed", ()),)
+
+    def _pin(self, blob: Blob, spec: Spec, shards: int) -> LockedFile:
+        stated = Digest.parse(spec.sha256) if spec.sha256 and blob.role == "weights" else None
+        if stated and blob.digest and stated != blob.digest:
+            raise DigestMismatch(
+                f"{spec.source}: the spec says {stated}, the origin publishes {blob.digest}",
+                hint="correct sha256: in the spec, or the source",
+            )
+        mirrors = _mirrors(spec, blob.path, shards) if blob.role in ("weights", "shard") else ()
+        if stated:
+            return _locked(blob, blob.role, stated, "spec", mirrors)
+        if blob.digest:
+            return _locked(blob, blob.role, blob.digest, "published", mirrors)
+        self.progress.note(f"{blob.path}: no digest is published; learning it from the bytes")
+        return _locked(blob, blob.role, self.learn(blob.url, blob.size), "computed", mirrors)
+
+
+def cutoff(span: str | None, now: datetime) -> datetime | None:
+    """Return the moment that ``exclude_newer`` means: the end of a day, or so many days before ``now``. Raises UsageError."""
+    if span is None:
+        return None
+    if span.endswith("d"):
+        return now - timedelta(days=int(span[:-1]))
+    try:
+        return datetime.fromisoformat(span).replace(tzinfo=UTC) + timedelta(days=1)
+    except ValueError:
+        raise UsageError(
+            f"exclude_newer: there is no day {span}", hint="write for instance 2026-10-01, or 7d"
+        ) from None
+
+
+def _source(spec: Spec, resolved: Resolved) -> LockedSource:
+    """Return what the lock says of the origin; what it doesn't know, it doesn't mention."""
+    said = {
+        "rule": resolved.rule,
+        "published": resolved.published.strftime("%Y-%m-%dT%H:%M:%SZ") if resolved.published else "",
+        "gated": resolved.gated,
+        "license": resolved.license,
+        "license_from": resolved.license_from,
+    }
+    return LockedSource.model_validate(
         {
-            "role": "weights",
+            "original": spec.source,
+            "resolved": resolved.reference,
+            **{key: value for key, value in said.items() if value},
+        }
+    )
+
+
+def _locked(blob: Blob, role: str, digest: Digest, known: str, mirrors: tuple[str, ...]) -> LockedFile:
+    return LockedFile.model_validate(
+        {
+            "role": role,
             "path": blob.path,
             "size": blob.size,
             "sha256": str(digest),
-            "urls": [blob.url],
+            "urls": [blob.url, *mirrors],
             "known": known,
         }
     )
-    files = (weights, *([_template(spec, folder, project, learn)] if spec.chat.template else []))
-    suites = {name: _suite(project, name) for name in sorted({*spec.checks, *spec.evals})}
-    return Resolution(LockedSource(original=spec.source, resolved=resolved.reference), files, facts_of(header), suites)
 
 
-def read_remote_header(remote: Remote, url: str, size: int) -> Header:
-    """Read a GGUF header from any source, in growing ranges: the weights behind it are never transferred, and nothing more
-    once it is known to be malformed. Raises GgufError, NetworkError, UsageError.
-    """
-    data, most = bytearray(), min(size, MAX_HEADER)
-    want = min(_HEADER_FIRST, most)
-    while True:
-        _extend(data, remote, want)
-        if len(data) < want:
-            raise NetworkError(
-                f"{url}: the transfer ended after {len(data)} of {want} bytes", hint="run the command again"
+def _mirrors(spec: Spec, path: str, shards: int) -> tuple[str, ...]:
+    """Return the mirrors' URLs of one file. Raises UsageError."""
+    for mirror in spec.mirrors:
+        if source_of(mirror).LOCAL:
+            raise UsageError(f"mirrors: {mirror} is no place that others can reach", hint="write an https URL")
+        if shards > 1 and not mirror.endswith("/"):
+            raise UsageError(
+                f"mirrors: {mirror} names one file, the weights are {shards}", hint="write a folder, with / at its end"
             )
-        try:
-            return parse_header(bytes(data), size, name=url)
-        except HeaderCut as cut:
-            if want == most:
-                raise
-            want = min(max(4 * want, cut.wanted), most)
-
-
-def _extend(data: bytearray, remote: Remote, want: int) -> None:
-    """Read on until ``data`` has ``want`` bytes, or the stream ends."""
-    with remote.read(len(data), want) as stream:
-        if stream.start == 0:
-            data.clear()
-        for chunk in stream.chunks:
-            data += chunk[: want - len(data)]
-            if len(data) == want:
-                return
-
-
-def _template(spec: Spec, folder: Path, project: Project, learn: Learn) -> LockedFile:
-    reference = f"file:{spec.chat.template}"
-    blob = source_of(reference).resolve(reference, folder=folder, root=project.root).blob
-    digest = learn(blob.url, blob.size)
-    return LockedFile.model_validate(
-        {
-            "role": "chat_template",
-            "path": blob.path,
-            "size": blob.size,
-            "sha256": str(digest),
-            "urls": [blob.url],
-            "known": "computed",
-        }
-    )
+    name = path.rpartition("/")[2]
+    return tuple(mirror + name if mirror.endswith("/") else mirror for mirror in spec.mirrors)
 
 
 def _suite(project: Project, name: str) -> LockedSuite:

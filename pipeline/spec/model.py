@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 SHA256 = r"^sha256:[0-9a-f]{64}$"
+SPAN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,4}d)$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
@@ -187,6 +188,15 @@ class Spec(Part):
     name: Name = Field(description="The model's name; the file is `specs/NAME.yaml`.")
     source: str = Field(description="Where the weights come from; see sources.md.")
     sha256: Sha256 | None = Field(default=None, description="The digest of the weights, where you know it.")
+    mirrors: Strings = Field(
+        default=(),
+        description="Other places of the same file, tried in turn; one that ends in `/` is a folder that holds it by name.",
+    )
+    mmproj: str | None = Field(default=None, description="Where a vision model's projector comes from, as in `source`.")
+    exclude_newer: Annotated[str, StringConstraints(pattern=SPAN)] | None = Field(
+        default=None,
+        description="Lock nothing that appeared upstream after this day (`2026-10-01`), or in the last days (`7d`).",
+    )
     profile: Literal["chat", "completion"] = Field(
         default="chat", description="`completion` for a base model: no chat template is asked for."
     )

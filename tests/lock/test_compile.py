@@ -8,8 +8,8 @@ from pipeline.core.canonical import digest_of
 from pipeline.core.project import Project
 from pipeline.flow.session import Session
 from pipeline.lock.compile import compile_lock, license_of, pinned_engine
-from pipeline.lock.model import Lockfile
-from pipeline.lock.resolve import resolve
+from pipeline.lock.model import LockedSource, Lockfile
+from pipeline.lock.resolve import Resolver
 from pipeline.spec.load import find_spec, read_spec
 from pipeline.spec.model import License, Spec
 
@@ -23,17 +23,19 @@ def test_the_engine_is_pinned_by_version_and_commit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "declared", "want"),
+    ("stated", "declared", "origin", "want"),
     [
-        (None, None, (None, None)),
-        (None, "MIT", ("mit", "gguf:general.license")),
-        ("Apache-2.0", "MIT", ("apache-2.0", "spec")),
+        (None, None, None, (None, None)),
+        (None, None, "gemma", ("gemma", "hf:cardData.license")),
+        (None, "MIT", "gemma", ("mit", "gguf:general.license")),
+        ("Apache-2.0", "MIT", "gemma", ("apache-2.0", "spec")),
     ],
 )
-def test_the_spec_overrules_the_files_licence(
-    stated: str | None, declared: str | None, want: tuple[str | None, str | None]
+def test_the_spec_overrules_the_file_and_that_its_origin(
+    stated: str | None, declared: str | None, origin: str | None, want: tuple[str | None, str | None]
 ) -> None:
-    found = license_of(Spec(name="m", source="file:x", license=License(id=stated)), declared)
+    source = LockedSource(original="x", resolved="x", license=origin, license_from="hf:cardData.license")
+    found = license_of(Spec(name="m", source="file:x", license=License(id=stated)), declared, source)
     assert (found.id, found.declared_in) == want
 
 
@@ -41,7 +43,9 @@ def test_a_lock_says_everything_and_is_the_same_each_time(project: Project) -> N
     path = find_spec(project, "small")
     spec, session = read_spec(path), Session(project)
     weights = session.current("small").weights.digest
-    first, second = (compile_lock(spec, resolve(spec, path, project, lambda url, size: weights)) for _ in range(2))
+    first, second = (
+        compile_lock(spec, Resolver(project, lambda url, size: weights).resolve(spec, path)) for _ in range(2)
+    )
     assert first.content() == second.content() == session.current("small").content()
     assert first.spec_digest == str(digest_of(spec.content())) and first.spec.content() == spec.content()
     assert set(first.content()) == set(Lockfile.model_fields) and set(first.content()["spec"]) == set(Spec.model_fields)

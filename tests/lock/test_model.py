@@ -49,7 +49,7 @@ def test_weights_and_template_are_found_by_role() -> None:
         "a negative size": file(size=-1),
         "a size as text": file(size="5"),
         "no URL": file(urls=[]),
-        "an unknown role": file(role="lora"),
+        "an unknown role": file(role="diary"),
         "another version": changed(lock_version=2),
     }.values(),
 )

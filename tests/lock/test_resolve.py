@@ -1,25 +1,27 @@
 from __future__ import annotations
 
-import struct
+import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.digest import Digest
-from pipeline.core.errors import DigestMismatch, NetworkError, SpecError, UsageError
+from pipeline.core.errors import DigestMismatch, SpecError, UsageError
 from pipeline.core.project import Project
-from pipeline.gguf.header import GgufError, Header, read_header
-from pipeline.lock import resolve as module
-from pipeline.lock.resolve import read_remote_header, resolve
+from pipeline.gguf.facts import facts_of
+from pipeline.gguf.header import GgufError, read_header
+from pipeline.lock.compile import compile_lock
+from pipeline.lock.model import Lockfile
+from pipeline.lock.resolve import Learn, Resolution, Resolver, cutoff
+from pipeline.runtime.build import EngineBuild
 from pipeline.spec.load import find_spec, read_spec
 from pipeline.spec.sources._base import Blob, Resolved, source_of
-from tests.gguf.build import ARCHITECTURE, STRING, file, pair, strings, tensor
 from tests.origin import Origin, origin
 from tests.projects import edit
 
 MIB = 1 << 20
-ROOT = Path("/nowhere")
 
 
 @pytest.fixture
@@ -32,65 +34,8 @@ def never(url: str, size: int) -> Digest:
     raise AssertionError(f"{url} was downloaded")
 
 
-def remote(url: str, size: int) -> Header:
-    return read_remote_header(source_of(url), url, size, ROOT)
-
-
-def test_a_header_is_read_without_the_weights(server: Origin, tiny_chat: Path) -> None:
-    content = tiny_chat.read_bytes() + bytes(20 * MIB)
-    header = remote(server.put("/m.gguf", content), len(content))
-    assert header.tensors == read_header(tiny_chat).tensors
-    assert server.sent <= MIB and len(server.asked) == 1
-
-
-@pytest.mark.parametrize("ranges", [True, False])
-def test_a_long_header_is_read_on_in_growing_parts(server: Origin, ranges: bool) -> None:
-    long = [
-        strings("tokens", [f"token {n}" for n in range(200_000)]),
-        pair("text", STRING, struct.pack("<Q", 3 * MIB) + b"x" * 3 * MIB),
-    ]
-    content = file([ARCHITECTURE, *long], [tensor("w", [32 * MIB])], 128 * MIB)
-    header = remote(server.put("/m.gguf", content, ranges=ranges), len(content))
-    assert len(header.metadata["text"]) == 3 * MIB and header.metadata["tokens"][199_999] == "token 199999"
-    assert len(server.asked) <= 3
-    if ranges:
-        assert server.sent < 20 * MIB
-        wanted = [span.removeprefix("bytes=").split("-") for _, span in server.asked if span]
-        assert [int(start) for start, _ in wanted[1:]] == [int(end) + 1 for _, end in wanted[:-1]]  # nothing twice
-
-
-@pytest.mark.parametrize(
-    "head",
-    {
-        "not a GGUF": b"PK\3\4" + bytes(100),
-        "text": b"<html>404" * 100,
-        "version 9": b"GGUF" + struct.pack("<IQQ", 9, 1, 1) + bytes(100),
-        "a count beyond reason": b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 1) + bytes(100),
-        "a string beyond the file": file([ARCHITECTURE, pair("a", STRING, struct.pack("<Q", 1 << 40))]),
-        "an unknown type": file([ARCHITECTURE, pair("a", 77, bytes(8))]),
-        "a key twice": file([ARCHITECTURE, ARCHITECTURE]),
-    }.values(),
-)
-def test_a_malformed_file_is_left_at_once(server: Origin, head: bytes) -> None:
-    content = head + bytes(40 * MIB)
-    url = server.put("/m.gguf", content)
-    with pytest.raises(GgufError) as caught:
-        remote(url, len(content))
-    assert caught.value.message.startswith(url) and len(server.asked) == 1 and server.sent <= MIB
-
-
-def test_a_header_that_never_ends_is_left_at_the_bound(server: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_HEADER", 4 * MIB)
-    content = file([ARCHITECTURE, pair("a", STRING, struct.pack("<Q", 30 * MIB))]) + bytes(40 * MIB)
-    with pytest.raises(GgufError):
-        remote(server.put("/m.gguf", content), len(content))
-    assert server.sent <= 4 * MIB
-
-
-def test_a_file_that_is_shorter_than_announced_is_a_network_error(server: Origin, tiny_chat: Path) -> None:
-    url = server.put("/m.gguf", tiny_chat.read_bytes()[:1000])
-    with pytest.raises(NetworkError, match="ended after 1000 of 1048576 bytes"):
-        remote(url, 5 * MIB)
+def ask(path: Path, project: Project, learn: Learn, before: Lockfile | None = None) -> Resolution:
+    return Resolver(project, learn).resolve(read_spec(path), path, before)
 
 
 def test_a_stated_digest_is_taken_and_nothing_is_downloaded(project: Project, server: Origin, tiny_chat: Path) -> None:
@@ -99,7 +44,7 @@ def test_a_stated_digest_is_taken_and_nothing_is_downloaded(project: Project, se
     url = server.put("/models/small.gguf", content)
     edit(project.specs / "small.yaml", "source: file:../models/small.gguf", f"source: {url}\nsha256: {digest}")
     path = find_spec(project, "small")
-    found = resolve(read_spec(path), path, project, never)
+    found = ask(path, project, never)
     (weights,) = found.files
     assert (weights.known, weights.digest, weights.urls, weights.size) == ("spec", digest, (url,), len(content))
     assert (found.source.original, found.source.resolved) == (url, url) and server.sent <= MIB + 1
@@ -113,7 +58,7 @@ def test_an_unstated_digest_is_learnt_and_marked_so(project: Project) -> None:
         asked.append((url, size))
         return digest
 
-    (weights,) = resolve(read_spec(path), path, project, learn).files
+    (weights,) = ask(path, project, learn).files
     assert (weights.known, weights.digest) == ("computed", digest)
     assert asked == [("file:models/small.gguf", (project.root / "models" / "small.gguf").stat().st_size)]
 
@@ -127,12 +72,12 @@ def test_a_published_digest_is_taken_and_may_not_contradict_the_spec(
     source = source_of("file:x")
     plain = source.resolve
 
-    def publishing(reference: str, *, folder: Path, root: Path) -> Resolved:
+    def publishing(reference: str, *, folder: Path, root: Path, before: datetime | None = None) -> Resolved:
         blob = plain(reference, folder=folder, root=root).blob
-        return Resolved("some@commit", Blob(blob.path, blob.url, blob.size, published))
+        return Resolved("some@commit", (Blob(blob.path, blob.url, blob.size, published),))
 
     monkeypatch.setattr(source, "resolve", publishing)
-    found = resolve(read_spec(path), path, project, never)
+    found = ask(path, project, never)
     assert (found.files[0].known, found.files[0].digest, found.source.resolved) == (
         "published",
         published,
@@ -141,17 +86,17 @@ def test_a_published_digest_is_taken_and_may_not_contradict_the_spec(
     stated = published if agree else Digest.of(b"other")
     edit(path, "profile: " if "profile" in path.read_text() else "name: small", f"sha256: {stated}\nname: small")
     if agree:
-        assert resolve(read_spec(path), path, project, never).files[0].known == "spec"
+        assert ask(path, project, never).files[0].known == "spec"
     else:
         with pytest.raises(DigestMismatch, match=f"the spec says {stated}, the origin publishes {published}"):
-            resolve(read_spec(path), path, project, never)
+            ask(path, project, never)
 
 
 def test_a_template_is_a_file_of_its_own(project: Project) -> None:
     path = find_spec(project, "small")
     (project.root / "models" / "t.jinja").write_text("{{ messages }}")
     path.write_text(path.read_text() + "chat: {template: ../models/t.jinja}\n")
-    found = resolve(read_spec(path), path, project, lambda url, size: Digest.of(url.encode()))
+    found = ask(path, project, lambda url, size: Digest.of(url.encode()))
     assert [(file.role, file.urls) for file in found.files] == [
         ("weights", ("file:models/small.gguf",)),
         ("chat_template", ("file:models/t.jinja",)),
@@ -162,9 +107,146 @@ def test_what_is_named_and_is_not_there(project: Project) -> None:
     path = find_spec(project, "small")
     edit(path, "evals: [few]", "evals: [fewer]")
     with pytest.raises(UsageError, match=r"no suite 'fewer': evals/fewer/suite\.yaml does not exist") as caught:
-        resolve(read_spec(path), path, project, lambda url, size: Digest.of(b""))
+        ask(path, project, lambda url, size: Digest.of(b""))
     assert caught.value.hint == "there are: few, greeting"
     edit(path, "evals: [fewer]", "evals: [few]")
     edit(project.suites / "few" / "suite.yaml", 'version: "1"', "version: 1")
     with pytest.raises(SpecError, match=r"few/suite\.yaml:2:10: version wants text, not the number 1"):
-        resolve(read_spec(path), path, project, lambda url, size: Digest.of(b""))
+        ask(path, project, lambda url, size: Digest.of(b""))
+
+
+# -- what a lock holds is kept ------------------------------------------------------------------------------------------
+
+
+def hubbed(project: Project, url: str) -> Path:
+    edit(project.specs / "small.yaml", "source: file:../models/small.gguf", f"source: {url}")
+    return find_spec(project, "small")
+
+
+def test_what_is_pinned_is_not_asked_again(project: Project, server: Origin, tiny_chat: Path) -> None:
+    content = tiny_chat.read_bytes()
+    path = hubbed(project, server.put("/small.gguf", content))
+    first = ask(path, project, lambda url, size: Digest.of(content))
+    lock = compile_lock(read_spec(path), first)
+    asked = len(server.asked)
+    server.put("/small.gguf", b"something else now")
+    assert ask(path, project, never, lock) == first and len(server.asked) == asked
+    with pytest.raises(GgufError):
+        ask(path, project, never)
+
+
+def test_another_source_or_digest_in_the_spec_is_asked_for(project: Project, server: Origin, tiny_chat: Path) -> None:
+    content = tiny_chat.read_bytes()
+    path = hubbed(project, server.put("/small.gguf", content))
+    digest = Digest.of(content)
+    lock = compile_lock(read_spec(path), ask(path, project, lambda url, size: digest))
+    edit(path, "name: small", f"name: small\nsha256: {digest}")
+    asked = len(server.asked)
+    assert ask(path, project, never, lock).files == lock.files and len(server.asked) == asked  # it says the same
+    edit(path, str(digest), str(Digest.of(b"other")))
+    assert ask(path, project, never, lock).files[0].known == "spec" and len(server.asked) > asked
+    asked = len(server.asked)
+    edit(path, server.put("/small.gguf", content), server.put("/moved.gguf", content))
+    assert ask(path, project, never, lock).source.original.endswith("/moved.gguf") and len(server.asked) > asked
+
+
+def test_mirrors_follow_the_spec_and_nothing_is_asked(project: Project, server: Origin, tiny_chat: Path) -> None:
+    content = tiny_chat.read_bytes()
+    url = server.put("/small.gguf", content)
+    path = hubbed(project, url)
+    lock = compile_lock(read_spec(path), ask(path, project, lambda url, size: Digest.of(content)))
+    path.write_text(path.read_text() + "mirrors: [https://a.example/b/, https://c.example/d.gguf]\n")
+    assert ask(path, project, never, lock).files[0].urls == (
+        url,
+        "https://a.example/b/small.gguf",
+        "https://c.example/d.gguf",
+    )
+    edit(path, "https://a.example/b/", "file:../x.gguf")
+    with pytest.raises(UsageError, match="no place that others can reach"):
+        ask(path, project, never, lock)
+
+
+# -- split sets ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def split(engine_build: EngineBuild, tiny_chat: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The model in three files, cut by llama.cpp's own tool."""
+    folder = tmp_path_factory.mktemp("split")
+    command = [
+        str(engine_build.tool("llama-gguf-split")),
+        "--split-max-tensors",
+        "14",
+        str(tiny_chat),
+        str(folder / "small"),
+    ]
+    subprocess.run(command, check=True, capture_output=True, env=dict(engine_build.environment))
+    return sorted(folder.iterdir())
+
+
+def test_a_split_set_is_one_model(project: Project, split: list[Path], tiny_chat: Path) -> None:
+    for part in split:
+        (project.root / "models" / part.name).write_bytes(part.read_bytes())
+    edit(project.specs / "small.yaml", "models/small.gguf", f"models/{split[0].name}")
+    path = find_spec(project, "small")
+    found = ask(path, project, lambda url, size: Digest.of_file(project.root / url.removeprefix("file:")))
+    assert [(file.role, file.path) for file in found.files] == [
+        ("weights" if number == 0 else "shard", part.name) for number, part in enumerate(split)
+    ]
+    assert [file.digest for file in found.files] == [Digest.of_file(part) for part in split]
+    whole = facts_of(read_header(tiny_chat)).summary()
+    for key in ("parameters", "tensor_count", "quantization", "template_digest", "context_length"):
+        assert found.gguf[key] == whole[key]
+    assert found.gguf["shards"] == len(split) > 2
+    assert found.gguf["file_bytes"] == sum(part.stat().st_size for part in split)
+
+
+def test_a_digest_in_the_spec_can_not_name_a_set(project: Project, split: list[Path]) -> None:
+    for part in split:
+        (project.root / "models" / part.name).write_bytes(part.read_bytes())
+    edit(project.specs / "small.yaml", "models/small.gguf", f"models/{split[0].name}\nsha256: {Digest.of(b'')}")
+    with pytest.raises(UsageError, match="sha256: can name but one"):
+        ask(find_spec(project, "small"), project, never)
+
+
+def test_files_that_are_no_set_are_refused(project: Project, split: list[Path]) -> None:
+    names = [part.name for part in split]
+    for name, part in zip(names, [split[0], split[2], split[1]], strict=True):
+        (project.root / "models" / name).write_bytes(part.read_bytes())
+    edit(project.specs / "small.yaml", "models/small.gguf", f"models/{names[0]}")
+    with pytest.raises(GgufError, match=r"file 2 of 3 says split\.no 2"):
+        ask(find_spec(project, "small"), project, never)
+    (project.root / "models" / names[2]).unlink()
+    with pytest.raises(UsageError, match="no such file") as caught:
+        ask(find_spec(project, "small"), project, never)
+    assert "all of it is wanted" in caught.value.hint
+
+
+# -- exclude_newer ------------------------------------------------------------------------------------------------------
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+def test_a_span_is_a_day_or_so_many_days_ago() -> None:
+    assert cutoff(None, NOW) is None
+    assert cutoff("7d", NOW) == datetime(2026, 3, 3, 12, tzinfo=UTC)
+    assert cutoff("2026-02-28", NOW) == datetime(2026, 3, 1, tzinfo=UTC)
+    with pytest.raises(UsageError, match="there is no day 2026-02-30"):
+        cutoff("2026-02-30", NOW)
+
+
+def test_what_is_too_new_is_not_locked(project: Project, server: Origin, tiny_chat: Path) -> None:
+    content = tiny_chat.read_bytes()
+    path = hubbed(project, server.put("/s.gguf", content, headers={"Last-Modified": "Sun, 08 Mar 2026 10:00:00 GMT"}))
+    path.write_text(path.read_text() + "exclude_newer: 7d\n")
+
+    def at(day: int) -> Resolution:
+        resolver = Resolver(project, lambda url, size: Digest.of(content), now=datetime(2026, 3, day, 12, tzinfo=UTC))
+        return resolver.resolve(read_spec(path), path)
+
+    with pytest.raises(UsageError, match="appeared 2026-03-08 10:00 UTC, and exclude_newer is 2026-03-03"):
+        at(10)
+    assert at(20).source.published == "2026-03-08T10:00:00Z"
+    server.put("/s.gguf", content)
+    with pytest.raises(UsageError, match="has no date that its origin tells"):
+        at(20)
