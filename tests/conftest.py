@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,10 +30,15 @@ Serve = Callable[..., httpx.Client]
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_from_outside() -> Iterator[None]:
-    """What the user's shell says of other projects, stores and engines does not reach the tests."""
+    """What the user's shell and home say of other projects, stores, engines and hubs does not reach the tests."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("ASSAY_PROJECT", "ASSAY_STORE", "ASSAY_ENGINE"):
-            patch.delenv(name, raising=False)
+        for name in list(os.environ):
+            if name.startswith(("ASSAY_", "HF_", "OLLAMA_", "DOCKER_", "REGISTRY_AUTH")) or name.lower().endswith(
+                "_proxy"
+            ):
+                patch.delenv(name)
+        for name in ("HF_HOME", "OLLAMA_MODELS", "DOCKER_CONFIG"):  # else they would be under the user's home
+            patch.setenv(name, "/nonexistent")
         yield
 
 

@@ -12,39 +12,67 @@ from pipeline.cli.command import NAMES, App, command
 @click.option(
     "--check", is_flag=True, help="Only compare; exit 3 and the changed fields when a spec moved. No network."
 )
+@click.option("--upgrade", is_flag=True, help="Ask the origins again, and say what a newer version would change.")
 @click.option("--dry-run", is_flag=True, help="Resolve and show what would change, write nothing.")
-def lock(app: App, names: tuple[str, ...], check: bool, dry_run: bool) -> int:
-    """Pin what specs name: every blob by digest, the engine, the suites, the command line.
+def lock(app: App, names: tuple[str, ...], check: bool, upgrade: bool, dry_run: bool) -> int:
+    """Pin what specs name: every blob by digest, the engine, the suites, the command line. What is pinned stays.
 
     \b
-    assay lock                   all specs of the catalog
-    assay lock tiny-chat         one
-    assay lock --check           in CI: is every lock what its spec says?
+    assay lock                       all specs of the catalog
+    assay lock tiny-chat             one
+    assay lock --check               in CI: is every lock what its spec says?
+    assay lock --upgrade qwen        take what is upstream now
+    assay lock --upgrade --dry-run   only say what that would be
     """
-    from pipeline.core.errors import LockOutOfDate
-    from pipeline.flow import prepare
+    from pipeline.core.errors import UsageError
+
+    if check and (upgrade or dry_run):
+        raise UsageError("--check only compares", hint="leave --upgrade and --dry-run out")
+    if check:
+        return _check(app, names)
+    from pipeline.flow.prepare import make_locks
 
     session = app.session()
+    answers, lines = [], []
+    for made in make_locks(session, session.names(names), dry_run=dry_run, upgrade=upgrade):
+        would = "would be written" if made.fresh else "would change" if made.changes else "unchanged"
+        word = "written" if made.written else would if dry_run else "unchanged"
+        lines.append(f"{made.lock.name}: {word}, {made.lock.digest}")
+        lines += [f"  {line}" for one in made.meaning for line in str(one).splitlines()]
+        lines += [f"  {change}" for change in made.changes]
+        answers.append(
+            {
+                "name": made.lock.name,
+                "digest": str(made.lock.digest),
+                "written": made.written,
+                "changes": [vars(change) for change in made.changes],
+                "meaning": [vars(one) for one in made.meaning],
+            }
+        )
+    app.answer("lock", {"locks": answers}, "\n".join(lines))
+    return 0
+
+
+def _check(app: App, names: tuple[str, ...]) -> int:
+    from pipeline.core.errors import LockOutOfDate
+    from pipeline.flow.prepare import check
+    from pipeline.lock.diff import Change
+
+    session = app.session(offline=True)
     answers, lines, code = [], [], 0
     for name in session.names(names):
-        if check:
-            try:
-                changes, state = prepare.check(session, name), ""
-            except LockOutOfDate as error:
-                changes, state = [], error.message
-            stale = bool(changes or state)
-            code = LockOutOfDate.exit_code if stale else code
-            lines.append(f"{name}: {state or ('out of date' if stale else 'up to date')}")
-            answer = {"name": name, "current": not stale, "problem": state}
-        else:
-            made = prepare.make_lock(session, name, dry_run=dry_run)
-            changes = list(made.changes)
-            would = "would be written" if made.fresh else "would change" if changes else "unchanged"
-            word = "written" if made.written else would if dry_run else "unchanged"
-            lines.append(f"{name}: {word}, {made.lock.digest}")
-            answer = {"name": name, "digest": str(made.lock.digest), "written": made.written}
+        changes: list[Change] = []
+        try:
+            changes, state = check(session, name), ""
+        except LockOutOfDate as error:
+            state = error.message
+        stale = bool(changes or state)
+        code = LockOutOfDate.exit_code if stale else code
+        lines.append(f"{name}: {state or ('out of date' if stale else 'up to date')}")
         lines += [f"  {change}" for change in changes]
-        answers.append({**answer, "changes": [vars(change) for change in changes]})
+        answers.append(
+            {"name": name, "current": not stale, "problem": state, "changes": [vars(change) for change in changes]}
+        )
     if code:
         lines.append("  -> run assay lock")
     app.answer("lock", {"locks": answers}, "\n".join(lines))

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.digest import Digest
-from pipeline.core.errors import LockOutOfDate
+from pipeline.core.errors import LockOutOfDate, NetworkError, UsageError
 from pipeline.flow.session import Session
 from pipeline.gguf.facts import facts_of
 from pipeline.gguf.header import read_header
+from pipeline.lock.compare import compare, weights_of
 from pipeline.lock.compile import compile_lock
 from pipeline.lock.diff import Change, diff
 from pipeline.lock.load import NewerLock, check_lock, read_lock, write_lock
-from pipeline.lock.model import Lockfile
+from pipeline.lock.meaning import Meaning, meaning
+from pipeline.lock.model import LockedFile, Lockfile
 from pipeline.lock.resolve import Resolver
 from pipeline.spec.load import find_spec, read_spec
 from pipeline.store.fetch import fetch, learn
 from pipeline.store.verify import Verified, require, verify
 
+_AT_ONCE = 8
+
 
 @dataclass(frozen=True)
 class Locked:
-    """A lock that was made: what changed against the one before, whether there was none (or a damaged one), and whether the
-    file was written.
+    """A lock that was made: what changed against the one before, whether there was none (or a damaged one), whether the file was
+    written, and, where other weights are pinned than before, what that means.
     """
 
     lock: Lockfile
     changes: tuple[Change, ...]
     written: bool
     fresh: bool = False
+    meaning: tuple[Meaning, ...] = ()
 
 
 def make_lock(session: Session, name: str, *, dry_run: bool = False, upgrade: bool = False) -> Locked:
@@ -51,7 +57,33 @@ def make_lock(session: Session, name: str, *, dry_run: bool = False, upgrade: bo
     lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
     _check_suites(session, lock)
     changes = tuple(diff(before.content(), lock.content())) if before else ()
-    return Locked(lock, changes, not dry_run and write_lock(session.project, lock), fresh=before is None)
+    means = meaning_of(session, before, lock) if before and before.shards != lock.shards else ()
+    return Locked(lock, changes, not dry_run and write_lock(session.project, lock), before is None, means)
+
+
+def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False, upgrade: bool = False) -> list[Locked]:
+    """Make several locks at once: most of the time goes into waiting for origins. The first error ends it, after those that were
+    under way.
+    """
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda name: make_lock(session, name, dry_run=dry_run, upgrade=upgrade), names))
+
+
+def meaning_of(session: Session, old: Lockfile, new: Lockfile) -> tuple[Meaning, ...]:
+    """Compare the weights of two locks, as far as they can be read: here, else upstream."""
+
+    def stored(file: LockedFile) -> Path | None:
+        return session.store.path(file.digest) if session.store.has(file.digest) else None
+
+    if [file.sha256 for file in old.shards] == [file.sha256 for file in new.shards]:
+        return ()
+    try:
+        before, after = (weights_of(lock, stored, session.project.root) for lock in (old, new))
+        weights, templates = compare(before, after), (before.template, after.template)
+    except (NetworkError, UsageError) as error:
+        same_template = old.gguf.get("template_digest") == new.gguf.get("template_digest")
+        weights, templates = (None, error.message), ("", "" if same_template else "(its text can't be read now)")
+    return meaning(old, new, weights, templates)
 
 
 def _before(session: Session, name: str) -> Lockfile | None:
