@@ -72,13 +72,20 @@ def _spec_problems(document: yaml.Document, path: Path) -> Iterator[Problem]:
     if isinstance(name, str) and name != path.stem and re.match(NAME, name):
         hint = f"write name: {path.stem}, or call the file {name}.yaml"
         yield document.problem(("name",), f"the spec's name is {name!r}, its file's {path.stem!r}", hint)
-    references: dict[tuple[str, ...], Any] = {("source",): source}
+    references: dict[tuple[str | int, ...], Any] = {("source",): source, ("mmproj",): content.get("mmproj")}
+    if isinstance(mirrors := content.get("mirrors"), list):
+        # One that ends in / is a folder: with a name it is a reference as any other.
+        named = [f"{one}x.gguf" if isinstance(one, str) and one.endswith("/") else one for one in mirrors]
+        references |= {("mirrors", number): one for number, one in enumerate(named)}
     if isinstance(chat, dict) and isinstance(chat.get("template"), str):
         references["chat", "template"] = f"file:{chat['template']}"
     for place, reference in references.items():
         if isinstance(reference, str):
             try:
-                source_of(reference).check(reference)
+                known = source_of(reference)
+                known.check(reference)
+                if place[0] == "mirrors" and known.LOCAL:
+                    raise UsageError(f"{reference} is no place that others can reach", hint="write an https URL")
             except UsageError as error:
                 yield document.problem(place, error.message, error.hint)
 

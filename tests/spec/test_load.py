@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.core.errors import SpecError, UsageError
+from pipeline.core.kinds import discover
 from pipeline.core.project import Project
 from pipeline.spec import yaml
 from pipeline.spec.load import LIMIT, check, find_spec, read_model, read_spec, shown, spec_files
 from pipeline.spec.model import Spec
 
+EXAMPLES = "; ".join(module.EXAMPLE for module in discover("pipeline.spec.sources").values())
 HEAD = "name: m\nsource: file:x.gguf\n"
 
 
@@ -78,9 +80,12 @@ def test_the_smallest_spec(tmp_path: Path) -> None:
         "more context than can be counted": (HEAD + "engine: {context: 10000000, slots: 256}", ["3:9: engine: context times slots is more than llama.cpp can count"]),
         "other name": ("source: file:x.gguf\nname: other", ["2:7: the spec's name is 'other', its file's 'm' (write name: m, or call the file other.yaml)"]),
         "no scheme": ("name: m\nsource: ../x.gguf", ["2:9: '../x.gguf' has no scheme (for a file, write file:../x.gguf)"]),
-        "unknown scheme": ("name: m\nsource: ftp://x/y", ["2:9: no source knows the scheme of 'ftp://x/y' (write for instance file:../models/tiny-chat/tiny-chat-q8_0.gguf; https://example.org/models/model-q4_k_m.gguf)"]),
+        "unknown scheme": ("name: m\nsource: ftp://x/y", [f"2:9: no source knows the scheme of 'ftp://x/y' (write for instance {EXAMPLES})"]),
         "password": ("name: m\nsource: https://u:p@example.org/m.gguf", ["2:9: a URL must not hold a user name or password (a spec and its lock are public: leave it out)"]),
         "plain http": ("name: m\nsource: http://example.org/m.gguf", ["2:9: not an https URL: http://example.org/m.gguf (plain http is only for this machine)"]),
+        "mmproj": (HEAD + "mmproj: x.gguf", ["3:9: 'x.gguf' has no scheme (for a file, write file:x.gguf)"]),
+        "mirror": (HEAD + "mirrors: [https://a.example/b/, http://a.example/c, file:d]", ["3:33: not an https URL: http://a.example/c (plain http is only for this machine)", "3:53: file:d is no place that others can reach (write an https URL)"]),
+        "no day": (HEAD + "exclude_newer: last week", ["3:16: exclude_newer: 'last week' does not fit the pattern ^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,4}d)$"]),
         "absolute template": (HEAD + "chat: {template: /etc/x.jinja}", ["3:18: file:/etc/x.jinja is a path of this machine alone (link the file into the project and write a path from the spec's folder, as in file:../models/tiny-chat/tiny-chat-q8_0.gguf)"]),
         "an alias, and not what follows from it": ("name: &n m\nsource: file:x.gguf\nlicense: *n\n", ["3:10: an alias stands here (write the value out: aliases are not supported)"]),
         "not UTF-8": (HEAD.encode() + b"chat: \xff", ["3:7: not UTF-8 text (save the file as UTF-8)"]),
