@@ -1,0 +1,1 @@
+"""Across an air gap: models with all that belongs to them, as files that can be carried, checked and taken in."""
