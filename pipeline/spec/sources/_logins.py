@@ -121,8 +121,9 @@ class Login:
             raise self._strange(error.message) from None
         except ValueError:
             literal = None
-        own = urlsplit(self._api).hostname
-        if host != own and (http.is_loopback(host) or (literal and not literal.is_global)):
+        own = urlsplit(self._api).hostname or ""
+        near = http.is_loopback(host) or (literal is not None and not literal.is_global)
+        if near and host != own and not http.is_loopback(own):
             raise self._strange(f"{realm} is on a private network")
         return realm
 

@@ -229,9 +229,9 @@ def moment(text: object) -> datetime | None:
         if isinstance(text, str) and text.isascii() and text.isdigit():
             return datetime.fromtimestamp(int(text), UTC)
         when = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return when and (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return when and (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def api_of(host: str) -> str:
