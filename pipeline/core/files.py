@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import tempfile
@@ -11,6 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.core.errors import UsageError
+from pipeline.core.owner import Owner
+
+_NO_FLOCK = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP})
 
 
 def fsync_folder(folder: Path) -> None:
@@ -41,29 +45,45 @@ def atomic_write(path: Path, content: bytes | str, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def locked(path: Path, *, wait: float = 600.0, held: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold an exclusive lock on ``path`` (created if missing, kept afterwards); the kernel frees it when the process dies.
+def locked(
+    path: Path,
+    *,
+    wait: float = 600.0,
+    held: Callable[[], None] = lambda: None,
+    over: Callable[[], bool] = lambda: False,
+) -> Iterator[None]:
+    """Hold an exclusive lock on ``path`` (created if missing, kept afterwards), between threads, processes and machines.
 
-    ``held`` is called once when another process has the lock. Raises UsageError when it keeps it for longer than ``wait``
-    seconds.
+    The kernel's lock frees itself when the process dies; where it means nothing, as on some network file systems, the owner file beside
+    it does. ``held`` is called once when another process has the lock. Raises UsageError when it keeps it for longer than ``wait``
+    seconds, or ``over`` says so.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    owner, deadline, told = Owner(path.with_name(f"{path.name}.owner")), time.monotonic() + wait, False
     try:
-        deadline, told = time.monotonic() + wait, False
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise UsageError(
-                        f"{path} is held by another process", hint="wait for it to end, or stop it"
-                    ) from None
-                if not told:
-                    held()
-                    told = True
-                time.sleep(0.05)
-        yield
+        while not (_flock(handle) and owner.claim()):
+            if time.monotonic() > deadline or over():
+                raise UsageError(f"{path} is held by another process", hint="wait for it to end, or stop it")
+            if not told:
+                held()
+                told = True
+            time.sleep(0.05)
+        try:
+            yield
+        finally:
+            owner.release()
     finally:
         os.close(handle)
+
+
+def _flock(handle: int) -> bool:
+    """Tell whether the kernel's lock is ours, or there is no such thing here."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_FLOCK:
+            raise
+    return True

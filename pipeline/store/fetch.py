@@ -3,132 +3,227 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pipeline.core.canonical import digest_of
 from pipeline.core.digest import Digest
 from pipeline.core.errors import AssayError, DigestMismatch, NetworkError, UsageError
-from pipeline.core.progress import SILENT, Progress
+from pipeline.core.progress import SILENT, Progress, Task
 from pipeline.lock.model import LockedFile
-from pipeline.spec.sources._base import Stream, source_of
-from pipeline.store.hashing import Hasher
+from pipeline.spec.sources._base import Remote, source_of
+from pipeline.store.follow import Follower
+from pipeline.store.foreign import foreign_file
 from pipeline.store.layout import Store
+from pipeline.store.line import Line
+from pipeline.store.partial import Full, Partial
+from pipeline.store.take import take
+from pipeline.store.transfer import SMALL, NoRanges, Stopped, TooMuch, Transfer
 
 _SPARE = 64 << 20
-_AGAIN = "run the command again: it resumes"
+_TICK = 0.1
+_FROM_NOTHING = 4
+_AGAIN = "run the command again"
 
 
-def fetch(store: Store, file: LockedFile, root: Path, *, offline: bool = False, progress: Progress = SILENT) -> Path:
+def fetch(
+    store: Store,
+    file: LockedFile,
+    root: Path,
+    *,
+    offline: bool = False,
+    progress: Progress = SILENT,
+    limit_rate: int | None = None,
+    line: Line | None = None,
+) -> Path:
     """Bring one locked file into the store, trying its URLs in turn; returns its path.
 
-    Raises DigestMismatch when an origin sends other bytes, NetworkError when none can be reached, UsageError when the disk
-    is full.
+    ``limit_rate`` is in bytes a second; ``line`` is shared by fetches that go on at the same time. Raises DigestMismatch when no
+    origin has the right bytes, NetworkError when none can be reached, UsageError when the disk is full. What came is kept and the next
+    fetch goes on there, also after an interrupt.
     """
-    final = store.path(file.digest)
+    final, line = store.path(file.digest), line or Line(limit_rate)
     if store.has(file.digest):
         return final
-    with store.lock(file.digest.hex, lambda: progress.note(f"{file.path}: another process fetches it; waiting")):
+    held = f"{file.path}: another process fetches it; waiting"
+    with store.lock(file.digest.hex, lambda: progress.note(held), line.stop.is_set):
         if store.has(file.digest):  # the other process has finished
             return final
-        urls = [url for url in file.urls if not offline or not url.startswith(("http:", "https:"))]
-        if not urls:
+        remotes = [(url, remote) for url in file.urls if (remote := _reachable(url, root, offline))]
+        if not remotes:
             hint = "run assay fetch without --offline"
             raise NetworkError(f"{file.path} ({file.digest}) is not in the store", hint=hint)
-        for url in urls:
+        check_space(store, [file])
+        failures: list[AssayError] = []
+        for number, (url, remote) in enumerate(remotes, 1):
             try:
-                return _from(store, file, url, root, progress)
-            except DigestMismatch:
+                return _from(store, file, url, remote, line, progress)
+            except Full:
                 raise
             except AssayError as error:
-                failure = error
-                if url != urls[-1]:
-                    progress.note(f"{error.message}; trying {urls[urls.index(url) + 1]}")
-        raise failure
+                failures.append(error)
+                if number < len(remotes):
+                    progress.note(f"{error.message}; trying {remotes[number][0]}")
+        raise _together(failures)
 
 
-def learn(store: Store, url: str, size: int, root: Path, *, progress: Progress = SILENT) -> Digest:
+def learn(
+    store: Store, url: str, size: int, root: Path, *, progress: Progress = SILENT, limit_rate: int | None = None
+) -> Digest:
     """Download what nobody has named a digest for, into the store, and return the digest its bytes have.
 
-    It is never resumed: without a digest nobody could tell whether two parts are of one file. Raises NetworkError when
-    other than ``size`` bytes come, UsageError when the disk is full.
+    It comes in one piece and is never resumed: without a digest nobody could tell whether two parts are of one file. Raises
+    NetworkError when other than ``size`` bytes come, UsageError when the disk is full.
     """
-    place = store.root / "partial" / f"url-{digest_of(url).hex}"
+    place, line = store.root / "partial" / f"url-{digest_of(url).hex}", Line(limit_rate)
     with store.lock(place.name, lambda: progress.note(f"{url}: another process fetches it; waiting")):
-        place.unlink(missing_ok=True)
-        hasher = _download(store, place, url, root, progress, size, "a moment ago")
-        if hasher.size != size:
-            place.unlink(missing_ok=True)
-            said = f"{url}: {hasher.size} bytes came, {size} were announced"
-            raise NetworkError(said, hint="run the command again")
-        with store.lock(hasher.digest.hex):
-            if store.has(hasher.digest):
-                place.unlink()
-            else:
-                store.publish(place, hasher.digest, hasher.leaves)
-        return hasher.digest
+        remote = source_of(url).open(url, root=root)
+        _check_room(store, size)
+        partial = Partial(place, None, size, journaled=False)
+        if partial.kept:
+            partial.reset()
+        try:
+            with progress.task(f"fetch {Path(url).name}", size, "B") as task:
+                follower = _bring(remote, url, partial, line, "a moment ago", _teller(task), alone=True, tries=1)
+            partial.close()
+            with store.lock(follower.digest.hex):
+                if not store.has(follower.digest):
+                    store.publish(place, follower.digest, follower.leaves)
+            return follower.digest
+        except (TooMuch, NoRanges):
+            raise NetworkError(f"{url}: more than the {size} bytes came that were announced", hint=_AGAIN) from None
+        finally:
+            partial.discard()
 
 
-def _from(store: Store, file: LockedFile, url: str, root: Path, progress: Progress) -> Path:
-    partial, what = store.partial(file.digest), f"{file.path} ({file.digest})"
-    resumed = partial.exists()
-    hasher = _download(store, partial, url, root, progress, file.size, what)
-    if resumed and hasher.size >= file.size and hasher.digest != file.digest:
-        partial.unlink()  # the bytes kept from before may be the bad ones: once more, from the start
-        hasher = _download(store, partial, url, root, progress, file.size, what)
-    if hasher.digest == file.digest:
-        return store.publish(partial, file.digest, hasher.leaves)
-    if hasher.size < file.size:
-        raise NetworkError(f"{url}: the transfer ended after {hasher.size} of {file.size} bytes", hint=_AGAIN)
-    got = f"{hasher.digest} ({hasher.size} bytes)" if hasher.size == file.size else f"more than {file.size} bytes"
-    kept = store.quarantine(partial, file.digest)
-    raise DigestMismatch(
-        f"{file.path} from {url} is not what the lock names\n  want {file.digest} ({file.size} bytes)\n  got  {got}\n"
-        f"  path {kept}",
-        hint="the origin changed or the transfer was tampered with; if the new file is meant, run assay lock",
-    )
+def check_space(store: Store, files: Iterable[LockedFile]) -> None:
+    """Raise UsageError when the disk has no room for what is missing of the files."""
+    missing = {file.digest: file.size for file in files if not store.has(file.digest)}
+    _check_room(store, sum(size - _allocated(store.partial(digest), size) for digest, size in missing.items()))
 
 
-def _download(store: Store, place: Path, url: str, root: Path, progress: Progress, size: int, what: str) -> Hasher:
-    """Append to ``place`` what is missing of ``url``, at most a chunk more than ``size`` bytes; returns the hasher of all of
-    it. ``what`` is what the bytes should be, for people.
-    """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    have = place.stat().st_size if place.exists() else 0
-    _check_space(store, size - have)
-    hasher = Hasher()
-    with progress.task(f"fetch {Path(url).name}", size, "B") as task:
-        if have:  # before the connection is opened, which would not wait so long
-            hasher.read(place, task.advance)
-        if have >= size > 0:
-            return hasher
-        with source_of(url).open(url, root=root).read(have) as stream:
-            if stream.size is not None and stream.size != size:
-                said = f"{url} has {stream.size} bytes, not the {size} of {what}"
-                raise DigestMismatch(said, hint="it is another file now; if the new one is meant, run assay lock")
-            if stream.start < have:
-                task.advance(-have)
-                hasher = Hasher()
-            _append(place, stream, hasher, size, task.advance)
-    return hasher
-
-
-def _append(place: Path, stream: Stream, hasher: Hasher, size: int, advance: Callable[[int], None]) -> None:
+def _allocated(path: Path, size: int) -> int:
+    """Return how many of the bytes have their place on the disk: a partial file has holes."""
     try:
-        with place.open("ab" if stream.start else "wb") as out:
-            for chunk in stream.chunks:
-                out.write(chunk)
-                hasher.update(chunk)
-                advance(len(chunk))
-                if hasher.size > size:
-                    return
-    except OSError as error:  # only of writing: sources have errors of their own
-        raise UsageError(f"can't write {place}: {error.strerror}", hint=f"free some space, then {_AGAIN}") from None
+        found = path.lstat()
+    except OSError:
+        return 0
+    return min(size, found.st_size, found.st_blocks * 512)
 
 
-def _check_space(store: Store, size: int) -> None:
+def _check_room(store: Store, size: int) -> None:
     store.root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(store.root).free
     if free < size + _SPARE:
         said = f"{store.root} has {free >> 20} MiB free, {(size + _SPARE) >> 20} MiB are needed"
         raise UsageError(said, hint="free some space, or name another store: ASSAY_STORE=FOLDER")
+
+
+def _reachable(url: str, root: Path, offline: bool) -> Remote | None:
+    """Return the file at ``url``; None when it can't be had without a network."""
+    source = source_of(url)
+    if offline and url.startswith(("http:", "https:")):
+        return None
+    remote = source.open(url, root=root)
+    return remote if source.LOCAL or not offline or _path_of(remote) else None
+
+
+def _path_of(remote: Remote) -> Path | None:
+    path = getattr(remote, "path", None)
+    return path if isinstance(path, Path) else None
+
+
+def _from(store: Store, file: LockedFile, url: str, remote: Remote, line: Line, progress: Progress) -> Path:
+    """Bring the file from one origin; what is kept from before is used, and thrown away where it doesn't lead to the right bytes."""
+    what, alone = f"{file.path} ({file.digest})", file.size <= SMALL
+    partial = Partial(store.partial(file.digest), file.digest, file.size, journaled=not alone)
+    try:
+        with progress.task(f"fetch {Path(file.path).name}", file.size, "B") as task:
+            tell = _teller(task)
+            for _ in range(_FROM_NOTHING):
+                try:
+                    follower = _bring(remote, url, partial, line, what, tell, alone=alone)
+                except NoRanges:
+                    alone = True
+                except TooMuch:
+                    raise _wrong(store, file, url, partial, f"more than {file.size} bytes") from None
+                else:
+                    if follower.digest == file.digest:
+                        partial.close()
+                        final = store.publish(partial.path, file.digest, follower.leaves)
+                        partial.discard()
+                        return final
+                    if not partial.kept:
+                        raise _wrong(store, file, url, partial, f"{follower.digest} ({file.size} bytes)")
+                partial.reset()
+                tell(0)
+        said = f"{url}: the transfer broke off again and again, and this origin always begins from the start"
+        raise NetworkError(said, hint=_AGAIN)
+    finally:
+        partial.close()
+
+
+def _bring(
+    remote: Remote,
+    url: str,
+    partial: Partial,
+    line: Line,
+    what: str,
+    tell: Callable[[int], None],
+    *,
+    alone: bool,
+    tries: int | None = None,
+) -> Follower:
+    """Fill the partial file; returns what it was hashed to on the way."""
+    path = _path_of(remote)
+    if path and partial.kept:
+        partial.reset()
+    follower = Follower(partial)
+    try:
+        if path:
+            take(path, partial, what, line.stop.is_set, tell)
+        else:
+            Transfer(remote, url, partial, line, what, alone=alone, tries=tries).run(tell)
+        while not follower.done():
+            if line.stop.is_set():
+                raise Stopped
+            follower.wait(_TICK)
+        return follower
+    finally:
+        follower.stop()
+
+
+def _teller(task: Task) -> Callable[[int], None]:
+    """Return a function that is told how much is there, and tells the task what was added or lost."""
+    told = 0
+
+    def tell(there: int) -> None:
+        nonlocal told
+        if there != told:
+            task.advance(there - told)
+            told = there
+
+    return tell
+
+
+def _wrong(store: Store, file: LockedFile, url: str, partial: Partial, got: str) -> DigestMismatch:
+    """Put the bad file away; returns what the user must hear."""
+    partial.close()
+    page = foreign_file(partial.path, file.role, file.path)
+    kept = store.quarantine(partial.path, file.digest)
+    partial.discard()
+    return DigestMismatch(
+        f"{file.path} from {url} is not what the lock names{f': {page}' if page else ''}\n"
+        f"  want {file.digest} ({file.size} bytes)\n  got  {got}\n  path {kept}",
+        hint="the origin changed or the transfer was tampered with; if the new file is meant, run assay lock",
+    )
+
+
+def _together(failures: list[AssayError]) -> AssayError:
+    """Return one error for what went wrong at each origin: bad bytes weigh more than no bytes."""
+    if len(failures) == 1:
+        return failures[0]
+    worst = next((one for one in failures if isinstance(one, DigestMismatch)), failures[-1])
+    said = "\n".join(dict.fromkeys(one.message for one in failures))
+    kind = DigestMismatch if isinstance(worst, DigestMismatch) else NetworkError
+    return kind(said, hint=worst.hint)

@@ -62,9 +62,15 @@ class Store:
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def lock(self, name: str, held: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
-        """Return a lock between processes for all that makes or moves a blob; ``name`` is the digest's hex, where known."""
-        return locked(self.root / "locks" / name, wait=_PATIENCE, held=held)
+    def lock(
+        self,
+        name: str,
+        held: Callable[[], None] = lambda: None,
+        over: Callable[[], bool] = lambda: False,
+        wait: float = _PATIENCE,
+    ) -> AbstractContextManager[None]:
+        """Return a lock between processes for all that makes or moves a blob; ``name`` is the digest's hex, where known. See ``locked``."""
+        return locked(self.root / "locks" / name, wait=wait, held=held, over=over)
 
     def remember(self, digest: Digest, leaves: tuple[str, ...], stat: os.stat_result) -> None:
         """Write the receipt of a blob that was hashed just now; ``stat`` is from before that."""

@@ -11,16 +11,18 @@ from typing import NamedTuple
 
 import pytest
 
+from pipeline.core import http
 from pipeline.core.digest import Digest
 from pipeline.core.errors import DigestMismatch, NetworkError, UsageError
 from pipeline.lock.model import LockedFile
+from pipeline.store import transfer
 from pipeline.store.fetch import fetch, learn
 from pipeline.store.layout import Store
-from tests.origin import Origin, origin
+from tests.origin import Answer, Origin, origin
 from tests.projects import until
 from tests.store.heard import Heard
 
-CONTENT = bytes(range(251)) * 8000  # 2 MB
+CONTENT = b"GGUF" + bytes(range(251)) * 8000  # 2 MB
 DIGEST = Digest.of(CONTENT)
 PATH = "/m.gguf"
 ROOT = Path(__file__).parents[2]
@@ -38,6 +40,13 @@ def server(one_origin: Origin) -> Origin:
     one_origin.asked.clear()
     one_origin.sent = 0
     return one_origin
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long before trying again."""
+    monkeypatch.setattr(http, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(transfer, "_TICK", 0.02)
 
 
 @pytest.fixture
@@ -84,33 +93,32 @@ def test_an_empty_file_is_a_file(store: Store, server: Origin) -> None:
     assert fetch(store, locked(server.put(PATH, b""), content=b""), ROOT).read_bytes() == b""
 
 
-def test_a_cut_transfer_is_resumed_where_it_stopped(store: Store, server: Origin) -> None:
-    file = locked(server.put(PATH, CONTENT, cut=700_000))
-    with pytest.raises(NetworkError) as caught:
+def test_a_cut_transfer_goes_on_where_it_stopped(store: Store, server: Origin) -> None:
+    """At once while it gets on, and in the next command when it doesn't."""
+    turns = [Answer(CONTENT, cut=700_000), Answer(CONTENT, cut=300_000), Answer(status=404)]
+    file = locked(server.put(PATH, CONTENT, turn=lambda number, _: turns[number] if number < len(turns) else None))
+    with pytest.raises(NetworkError, match="404"):
         fetch(store, file, ROOT)
-    assert "again" in caught.value.hint and not store.has(DIGEST)
-    kept = store.partial(DIGEST).stat().st_size
-    assert 0 < kept <= 700_000
-    server.put(PATH, CONTENT)
+    assert not store.has(DIGEST) and store.partial(DIGEST).stat().st_size == 1_000_000
     heard = Heard()
     fetch(store, file, ROOT, progress=heard)
     sound(store)
-    assert server.asked == [(PATH, None), (PATH, f"bytes={kept}-")]
+    assert [span for _, span in server.asked] == [None, "bytes=700000-", "bytes=1000000-", "bytes=1000000-"]
     assert heard.tasks == {"fetch m.gguf": (len(CONTENT), len(CONTENT))}
 
 
 def test_a_transfer_that_ends_early_again_and_again_still_gets_on(store: Store, server: Origin) -> None:
     """Also when the end looks regular: without a length nobody can tell, and what came is kept all the same."""
-    file = locked(server.put(PATH, CONTENT, cut=400_000, headers={"Content-Length": None}))
-    sizes = []
-    for _ in range(4):
-        with pytest.raises(NetworkError, match="the transfer ended after"):
-            fetch(store, file, ROOT)
-        sizes.append(store.partial(DIGEST).stat().st_size)
-    assert sizes == [400_000, 800_000, 1_200_000, 1_600_000]
-    server.put(PATH, CONTENT)
-    fetch(store, file, ROOT)
+    fetch(store, locked(server.put(PATH, CONTENT, cut=400_000, headers={"Content-Length": None})), ROOT)
     sound(store)
+    assert len(server.asked) == 6
+
+
+def test_a_transfer_that_gets_nowhere_is_given_up(store: Store, server: Origin) -> None:
+    file = locked(server.put(PATH, CONTENT, cut=10, headers={"Content-Length": None}))
+    with pytest.raises(NetworkError, match="the transfer ended after 50 of 2008004 bytes") as caught:
+        fetch(store, file, ROOT)
+    assert "again" in caught.value.hint and len(server.asked) == 5
 
 
 def test_an_origin_without_ranges_sends_it_all_again(store: Store, server: Origin) -> None:
@@ -219,12 +227,15 @@ def test_too_little_space_is_told_before_and_what_is_kept_counts(
     sound(store)
 
 
-def test_a_disk_that_fills_up_is_no_bug(store: Store, server: Origin) -> None:
-    store.partial(DIGEST).parent.mkdir(parents=True)
-    store.partial(DIGEST).symlink_to("/dev/full")
-    with pytest.raises(UsageError, match=r"can't write .*: No space left on device") as caught:
-        fetch(store, locked(server.put(PATH, CONTENT)), ROOT)
-    assert "free some space" in caught.value.hint
+def test_a_disk_that_fills_up_is_no_bug_and_no_reason_to_ask_others(store: Store, server: Origin) -> None:
+    """The kernel refuses to let files grow over half of this one."""
+    first, second = server.put(PATH, CONTENT), server.put("/other.gguf", CONTENT)
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({len(CONTENT) // 2},) * 2)\n"
+    done = run(limit + FETCH.replace("urls=(sys.argv[2],)", f"urls=(sys.argv[2], {second!r})"), store, first)
+    assert done.returncode and "pipeline.store.partial.Full: can't write" in done.stderr and "too large" in done.stderr
+    assert [path for path, _ in server.asked] == [PATH]
+    fetch(store, locked(first), ROOT)
+    sound(store)
 
 
 FETCH = """
@@ -236,6 +247,13 @@ from pipeline.store.layout import Store
 file = LockedFile(role="weights", path="m.gguf", size=int(sys.argv[3]), sha256=sys.argv[4], urls=(sys.argv[2],), known="spec")
 print(fetch(Store(Path(sys.argv[1])), file, Path("/nowhere")))
 """
+
+
+def run(script: str, store: Store, url: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own."""
+    command = [sys.executable, "-c", script, str(store.root), url, str(len(CONTENT)), str(DIGEST)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
 
 
 def test_two_processes_that_want_the_same_blob_fetch_it_once(store: Store, server: Origin) -> None:
@@ -280,9 +298,9 @@ def test_learning_never_joins_parts_of_two_files(store: Store, server: Origin) -
 
 
 def test_learning_refuses_other_sizes(store: Store, server: Origin) -> None:
-    with pytest.raises(DigestMismatch, match="has 2008000 bytes, not the 5 of a moment ago"):
+    with pytest.raises(DigestMismatch, match="has 2008004 bytes, not the 5 of a moment ago"):
         learn(store, server.put(PATH, CONTENT), 5, ROOT)
     url = server.put(PATH, CONTENT, cut=1000, headers={"Content-Length": None})
-    with pytest.raises(NetworkError, match=f"1000 bytes came, {len(CONTENT)} were announced"):
+    with pytest.raises(NetworkError, match=f"ended after 1000 of {len(CONTENT)} bytes"):
         learn(store, url, len(CONTENT), ROOT)
     assert not store.has(DIGEST)

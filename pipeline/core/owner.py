@@ -1,0 +1,127 @@
+"""Owner files: locks that need nothing of a file system but that creating a file exclusively works, as on NFS and Lustre.
+
+An owner file names host, process and the process's start; its holder touches it every few seconds. One of this host is stale when that
+process is gone, one of another host when it was not touched for a minute, by the file server's clock. A holder that was asleep for that
+long on another host may lose its lock: whoever needs more must check what it finished.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import tempfile
+import threading
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+_BEAT, _STALE = 10.0, 60.0
+
+
+class Owner:
+    """The owner file at ``path``. Not for several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inode = 0
+        self._over = threading.Event()
+
+    def claim(self) -> bool:
+        """Become the owner; False when somebody else is. Removes a stale file. Raises OSError."""
+        for _ in range(2):
+            try:
+                descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            except FileExistsError:
+                if not self._bury_stale():
+                    return False
+                continue
+            try:
+                self._inode = os.fstat(descriptor).st_ino
+                with suppress(OSError):  # on a full disk it stays empty, and only its age tells
+                    os.write(descriptor, json.dumps([_host(), os.getpid(), _started(os.getpid())]).encode())
+            finally:
+                os.close(descriptor)
+            threading.Thread(target=self._beat, daemon=True).start()
+            return True
+        return False
+
+    def release(self) -> None:
+        """Remove the file, if it is still ours."""
+        self._over.set()
+        with suppress(OSError):
+            if self._path.stat().st_ino == self._inode:
+                self._path.unlink()
+
+    def _beat(self) -> None:
+        while not self._over.wait(_BEAT):
+            with suppress(OSError):
+                if self._path.stat().st_ino != self._inode:
+                    return
+                os.utime(self._path)
+
+    def _bury_stale(self) -> bool:
+        """Remove the file when nobody stands behind it; tells whether it is worth trying again at once."""
+        try:
+            with self._path.open("rb") as file:
+                judged, content = os.fstat(file.fileno()), file.read(4096)
+            if not self._is_stale(judged, content):
+                return False
+            aside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
+            self._path.rename(aside)
+            if aside.stat().st_ino != judged.st_ino:  # somebody was faster, and this is the new owner's
+                with suppress(OSError):
+                    os.link(aside, self._path)
+            aside.unlink()
+        except FileNotFoundError:
+            pass
+        return True
+
+    def _is_stale(self, judged: os.stat_result, content: bytes) -> bool:
+        try:
+            host, pid, started = json.loads(content)
+        except (ValueError, TypeError):
+            host = None
+        if host == _host() and isinstance(pid, int):
+            return not _runs(pid, started)
+        return _now(self._path.parent) - judged.st_mtime > _STALE
+
+
+@cache
+def _host() -> str:
+    """Return what identifies this machine since it was started, and the world of process ids that we live in."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return "/".join(parts)
+
+
+def _started(pid: int) -> str:
+    """Return when a process was started, in the kernel's ticks; nothing where that isn't told, ``dead`` of one that only waits to be
+    buried by its parent.
+    """
+    try:
+        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "dead" if state in "ZX" else rest[18]
+    except (OSError, ValueError, IndexError):
+        return ""
+
+
+def _runs(pid: int, started: object) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it belongs to somebody else
+    now = _started(pid)
+    return not now or not started or now == started
+
+
+def _now(folder: Path) -> float:
+    """Return the time by the clock that stamps the files of ``folder``."""
+    with tempfile.NamedTemporaryFile(prefix=".now.", dir=folder) as file:
+        os.utime(file.fileno())
+        return os.fstat(file.fileno()).st_mtime

@@ -1,0 +1,227 @@
+"""Transfer: one file from one origin into a partial file, over as many connections as make it faster."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from pipeline.core.errors import DigestMismatch, NetworkError
+from pipeline.core.http import Refused, pause
+from pipeline.spec.sources._base import Remote, Stream
+from pipeline.store.adapt import Limit
+from pipeline.store.foreign import foreign
+from pipeline.store.line import Line
+from pipeline.store.partial import Partial
+
+SMALL = 8 << 20
+"""Up to this size a file takes one request and has no journal."""
+_MOST, _LEAST = (
+    16 << 20,
+    1 << 20,
+)  # of a piece; a whole number of the latter is written between two lines of the journal
+_PROGRESS = 64 << 10  # an attempt that brought so much was not in vain
+_TRIES = 5
+_TICK, _LINGER, _OFTEN = 0.1, 1.0, 0.5
+_BUSY = frozenset({429, 503})
+_AGAIN = "run the command again: it resumes"
+
+
+class Stopped(Exception):
+    """The whole command stops, for a reason that is told elsewhere."""
+
+
+class TooMuch(Exception):
+    """The origin sends more bytes than the file has."""
+
+
+class NoRanges(Exception):
+    """The origin sends the whole file whatever was asked for: nothing of it can be trusted to fit what is kept."""
+
+
+class Transfer:
+    """One go at a file. ``what`` names it for people; ``alone`` takes one stream from where the partial ends."""
+
+    def __init__(
+        self,
+        remote: Remote,
+        url: str,
+        partial: Partial,
+        line: Line,
+        what: str,
+        *,
+        alone: bool = False,
+        tries: int | None = None,
+    ) -> None:
+        self._remote, self._url, self._partial, self._line, self._what = remote, url, partial, line, what
+        self._alone, self._tries = alone or remote.parallel == 1, tries or _TRIES
+        self._todo = partial.spans.gaps(partial.size)
+        self._limit = Limit(1 if self._alone else remote.parallel)
+        self._working = 0
+        self._over = threading.Event()
+        self._failure: BaseException | None = None
+
+    def run(self, tell: Callable[[int], None]) -> None:
+        """Bring what is missing; ``tell`` is told now and then how many bytes are there.
+
+        Raises NoRanges, TooMuch, Stopped, DigestMismatch when the origin has a file of another size, Full, or what the origin's errors are.
+        What came is recorded in any case.
+        """
+        partial = self._partial
+        threads: list[threading.Thread] = []
+        try:
+            while True:
+                with partial.changed:
+                    if self._failure is not None:
+                        raise self._failure
+                    if not self._todo and not self._working:
+                        break
+                    for _ in range(min(self._limit.now - self._working, self._pieces())):
+                        self._working += 1
+                        threads.append(threading.Thread(target=self._work, daemon=True))
+                        threads[-1].start()
+                    partial.changed.wait(_TICK)
+                    there = partial.spans.total
+                if self._line.stop.is_set():
+                    raise Stopped
+                tell(there)
+                self._limit.measure(there, self._working)
+        finally:
+            self._over.set()
+            deadline = time.monotonic() + _LINGER  # one that waits for a silent server is left behind
+            for thread in threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        tell(partial.spans.total)
+
+    def _pieces(self) -> int:
+        return sum(-(-(end - start) // _LEAST) for start, end in self._todo)
+
+    def _claim(self) -> tuple[int, int] | None:
+        """Return the next piece to fetch. Towards the end they get smaller, so that all connections end at about the same time."""
+        with self._partial.changed:
+            if not self._todo or self._working > self._limit.now or self._over.is_set():
+                return None
+            start, end = self._todo.pop(0)
+            if self._alone:
+                return start, end
+            left = end - start + sum(end - start for start, end in self._todo)
+            share = -(-left // (2 * self._limit.now * _LEAST)) * _LEAST
+            stop = min(end, start + min(_MOST, max(_LEAST, share)))
+            if stop < end:
+                self._todo.insert(0, (stop, end))
+            return start, stop
+
+    def _work(self) -> None:
+        descriptor = -1
+        try:
+            descriptor = self._partial.descriptor()
+            while piece := self._claim():
+                with self._line.connection(self._over.is_set) as free:
+                    if not free:
+                        return
+                    self._persist(descriptor, *piece)
+        except BaseException as error:
+            self._fail(error)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+            with self._partial.changed:
+                self._working -= 1
+                self._partial.changed.notify_all()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._partial.changed:
+            # That ranges are ignored explains whatever else went wrong.
+            if self._failure is None or isinstance(error, NoRanges):
+                self._failure = error
+            self._over.set()
+
+    def _persist(self, descriptor: int, at: int, end: int) -> None:
+        """Fetch a piece, going on where a transfer breaks off."""
+        failures = 0
+        while not self._over.is_set():
+            before = at
+            at, error = self._once(descriptor, at, end)
+            if error is None:
+                return
+            if at - before >= _PROGRESS:
+                failures = 0
+            wait = pause(error, failures)
+            failures += 1
+            if wait is None or failures >= self._tries:
+                raise error
+            if isinstance(error, Refused) and error.status in _BUSY and self._limit.halve():
+                failures = 0  # fewer connections may be all that it takes
+            self._over.wait(max(wait, _TICK))
+
+    def _once(self, descriptor: int, at: int, end: int) -> tuple[int, NetworkError | None]:
+        """Read from ``at`` to ``end`` in one request; returns how far it came, and why no further."""
+        last = end == self._partial.size
+        journal = _Recorder(self._partial, at)
+        try:
+            with self._remote.read(at, None if self._alone and last else end) as stream:
+                self._check(stream)
+                if stream.start != at:
+                    raise NoRanges
+                for chunk in stream.chunks:
+                    if self._over.is_set():
+                        raise Stopped
+                    part = chunk[: end - at]
+                    self._partial.write(descriptor, part, at)
+                    at += len(part)
+                    journal.reached(at)
+                    self._line.pace(len(part), self._over.is_set)
+                    if len(part) < len(chunk):
+                        if self._alone and last:
+                            raise TooMuch
+                        if stream.start == 0:
+                            raise NoRanges
+                        break
+        except NetworkError as error:
+            self._check_refusal(error)
+            return at, error
+        finally:
+            journal.close(at)
+        if at == end:
+            return at, None
+        said = f"{self._url}: the transfer ended after {self._partial.spans.total} of {self._partial.size} bytes"
+        return at, NetworkError(said, hint=_AGAIN, transient=True)
+
+    def _check(self, stream: Stream) -> None:
+        """Raise DigestMismatch for another size than the one wanted, with what it looks like that comes instead."""
+        if stream.size is None or stream.size == self._partial.size:
+            return
+        with suppress(NetworkError):
+            page = foreign(next(iter(stream.chunks), b"")) if stream.start == 0 else ""
+            raise self._mismatch(stream.size, page)
+        raise self._mismatch(stream.size, "")
+
+    def _check_refusal(self, error: NetworkError) -> None:
+        """A range that is refused because the file is shorter tells of another file."""
+        if isinstance(error, Refused) and error.status == 416:
+            size = error.headers.get("content-range", "").removeprefix("bytes */")
+            if size.isascii() and size.isdigit() and len(size) < 19 and int(size) != self._partial.size:
+                raise self._mismatch(int(size), "") from None
+
+    def _mismatch(self, size: int, page: str) -> DigestMismatch:
+        said = f"{self._url} has {size} bytes, not the {self._partial.size} of {self._what}"
+        if page:
+            return DigestMismatch(f"{said}: {page}", hint="open the URL in a browser to see what the origin says")
+        return DigestMismatch(said, hint="it is another file now; if the new one is meant, run assay lock")
+
+
+class _Recorder:
+    """Records what is written of a piece, often enough that little is lost and seldom enough that it costs nothing."""
+
+    def __init__(self, partial: Partial, at: int) -> None:
+        self._partial, self._since, self._time = partial, at, time.monotonic()
+
+    def reached(self, at: int) -> None:
+        if at - self._since >= _LEAST or time.monotonic() - self._time >= _OFTEN:
+            self.close(at)
+
+    def close(self, at: int) -> None:
+        self._partial.record(self._since, at)
+        self._since, self._time = at, time.monotonic()
