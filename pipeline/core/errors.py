@@ -77,6 +77,10 @@ class NetworkError(AssayError):
         self.wait = wait
 
 
+class Gone(NetworkError):
+    """The origin has it no more, or not for us."""
+
+
 class DigestMismatch(AssayError):
     """Bytes are not those that the lock names."""
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pipeline.core.digest import Digest
-from pipeline.core.errors import NetworkError, UsageError
+from pipeline.core.errors import Gone, NetworkError, UsageError
 from pipeline.core.http import Refused
 from pipeline.flow.session import Session
 from pipeline.lock.load import read_lock
@@ -55,7 +55,7 @@ def _ask(session: Session, name: str) -> Upstream:
     try:
         found = Resolver(session.project, _never).ask(spec.source, spec, path.parent)
     except NetworkError as error:
-        gone = isinstance(error, Refused) and error.status in _GONE
+        gone = isinstance(error, Gone) or (isinstance(error, Refused) and error.status in _GONE)
         return Upstream(lock.name, ("vanished" if gone else "unreachable",), locked, said=error.message)
     except UsageError as error:  # the file that was picked is there no more, or only what is too new
         return Upstream(lock.name, ("vanished",), locked, said=error.message)

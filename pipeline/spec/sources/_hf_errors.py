@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.core.errors import NetworkError
+from pipeline.core.errors import Gone, NetworkError
 from pipeline.core.http import Refused
 
 _TOKEN = "make a token at {hub}/settings/tokens and set HF_TOKEN, or log in with `hf auth login`"
@@ -17,29 +17,29 @@ def explained(error: Refused, hub: str, repo: str, rev: str, path: str = "") -> 
     if error.status not in (401, 403, 404, 410):
         return error
     if said == _DISABLED:
-        return NetworkError(f"{repo} is disabled: nobody may read it", hint="its page may say why; take another model")
+        return Gone(f"{repo} is disabled: nobody may read it", hint="its page may say why; take another model")
     if code == "GatedRepo":
         asked = "its owner has not let you in" if error.status == 403 else "it is read with a token only"
         hint = f"accept the terms at {hub}/{repo}, then {token}"
-        return NetworkError(f"{repo} is gated: {asked}", hint=hint)
+        return Gone(f"{repo} is gated: {asked}", hint=hint)
     if code == "RevisionNotFound":
-        return NetworkError(
+        return Gone(
             f"{repo} has no revision {rev!r}", hint=f"see {hub}/{repo}/commits/main; commits may vanish"
         )
     if code == "EntryNotFound":
         what = f"no {path}" if path else "no such file"
-        return NetworkError(f"{repo} has {what} at {rev}", hint=f"see {hub}/{repo}/tree/main")
+        return Gone(f"{repo} has {what} at {rev}", hint=f"see {hub}/{repo}/tree/main")
     if said == _BAD_TOKEN:
-        return NetworkError(f"{hub} does not know the token that was sent", hint=f"it may have expired: {token}")
+        return Gone(f"{hub} does not know the token that was sent", hint=f"it may have expired: {token}")
     if error.status == 401:
         hint = f"check the name; if it is private or gated, {token}"
-        return NetworkError(f"{repo} is private, gated or missing: the hub does not tell which", hint=hint)
+        return Gone(f"{repo} is private, gated or missing: the hub does not tell which", hint=hint)
     if error.status == 403:
         hint = f"give it the right to read {repo} at {hub}/settings/tokens"
-        return NetworkError(f"the token may not read {repo}{_quoted(said)}", hint=hint)
+        return Gone(f"the token may not read {repo}{_quoted(said)}", hint=hint)
     if code == "RepoNotFound":
         hint = f"check the name at {hub}/{repo}; a private one needs the token of somebody who may read it"
-        return NetworkError(f"there is no repository {repo}, or none that the token may see", hint=hint)
+        return Gone(f"there is no repository {repo}, or none that the token may see", hint=hint)
     return error
 
 
