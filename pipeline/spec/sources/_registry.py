@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.core import http
 from pipeline.core.digest import Digest
-from pipeline.core.errors import AssayError, DigestMismatch, NetworkError, UsageError
+from pipeline.core.errors import AssayError, DigestMismatch, Gone, NetworkError, UsageError
 from pipeline.spec.sources._base import Stream
 from pipeline.spec.sources._logins import Login
 from pipeline.spec.sources._web import WebFile
@@ -93,14 +93,14 @@ class Repository:
         code = _code(error.body)
         if error.status == 404 or code in ("NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"):
             what, hint = _UNKNOWN.get(code, ("the registry does not have it", "is the name right?"))
-            return NetworkError(f"{shown}: {what}", hint=hint)
+            return Gone(f"{shown}: {what}", hint=hint)
         if error.status in (401, 403) or code in ("DENIED", "UNAUTHORIZED"):
             said = f"{shown}: the registry refuses access ({error.status}{' ' + code if code else ''})"
             if not self.login:
                 hint = "signing in with a key of Ollama is not supported: only public models can be locked"
             else:
                 hint = f"is the name right? for a private one, run docker login {self.login.host}"
-            return NetworkError(said, hint=hint)
+            return Gone(said, hint=hint)
         return error
 
 
