@@ -47,7 +47,7 @@ class Upload:
 Files = Mapping[str, bytes | Path | Upload]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Commit:
     """One commit: its id, its time, all files of it."""
 

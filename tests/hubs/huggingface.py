@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -292,7 +293,7 @@ class _HubHandler(_Handler):
             ]
             return self.page(lines, self.hub.history_page, query)
         if verb == "tree":
-            return self.page(self.tree(commit, "/".join(rest[2:])), self.hub.page, query)
+            return self.page(tree(commit, "/".join(rest[2:])), self.hub.page, query)
         return self.error(404, "", "Sorry, we can't find the page you are looking for.")
 
     def info(self, repo: Repo, commit: Commit, blobs: bool) -> dict[str, Any]:
@@ -322,21 +323,6 @@ class _HubHandler(_Handler):
             **({"cardData": repo.card} if repo.card is not None else {}),
         }
 
-    def tree(self, commit: Commit, folder: str) -> list[dict[str, Any]]:
-        inside = f"{folder}/" if folder else ""
-        paths = sorted(path for path in commit.files if path.startswith(inside))
-        folders = sorted({path[:at] for path in paths for at in range(len(inside), len(path)) if path[at] == "/"})
-        lines: list[dict[str, Any]] = [
-            {"type": "directory", "oid": "0" * 40, "size": 0, "path": one} for one in folders
-        ]
-        for path in paths:
-            facts = commit.files[path].facts
-            line = {"type": "file", "oid": facts["oid"], "size": facts["size"], "path": path}
-            if lfs := facts["lfs"]:
-                line["lfs"] = {"oid": lfs["sha256"], "size": lfs["size"], "pointerSize": lfs["pointerSize"]}
-            lines.append(line)
-        return lines
-
     def page(self, lines: list[dict[str, Any]], size: int, query: dict[str, str]) -> None:
         """Send a part of a list, and in ``Link`` where it goes on."""
         start = int(query.pop("cursor", "0"))
@@ -362,3 +348,19 @@ class _HubHandler(_Handler):
 def stamp(time: datetime) -> str:
     """Return a time as the hub writes it."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+@lru_cache(8)
+def tree(commit: Commit, folder: str) -> list[dict[str, Any]]:
+    """Return the lines of a tree: its folders, then its files."""
+    inside = f"{folder}/" if folder else ""
+    paths = sorted(path for path in commit.files if path.startswith(inside))
+    folders = sorted({path[:at] for path in paths for at in range(len(inside), len(path)) if path[at] == "/"})
+    lines: list[dict[str, Any]] = [{"type": "directory", "oid": "0" * 40, "size": 0, "path": one} for one in folders]
+    for path in paths:
+        facts = commit.files[path].facts
+        line = {"type": "file", "oid": facts["oid"], "size": facts["size"], "path": path}
+        if lfs := facts["lfs"]:
+            line["lfs"] = {"oid": lfs["sha256"], "size": lfs["size"], "pointerSize": lfs["pointerSize"]}
+        lines.append(line)
+    return lines

@@ -23,9 +23,7 @@ def explained(error: Refused, hub: str, repo: str, rev: str, path: str = "") -> 
         hint = f"accept the terms at {hub}/{repo}, then {token}"
         return Gone(f"{repo} is gated: {asked}", hint=hint)
     if code == "RevisionNotFound":
-        return Gone(
-            f"{repo} has no revision {rev!r}", hint=f"see {hub}/{repo}/commits/main; commits may vanish"
-        )
+        return Gone(f"{repo} has no revision {rev!r}", hint=f"see {hub}/{repo}/commits/main; commits may vanish")
     if code == "EntryNotFound":
         what = f"no {path}" if path else "no such file"
         return Gone(f"{repo} has {what} at {rev}", hint=f"see {hub}/{repo}/tree/main")

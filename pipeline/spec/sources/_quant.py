@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pipeline.core.errors import UsageError
 from pipeline.spec.sources._splits import split_set
 
-_TAIL = "(?:[0148]|K|S|M|L|XS|XXS|XL|XXL|NL|MOE)"
+# A short piece that is joined on belongs to the quant, known or not: Q4_K_R4 must not be taken for Q4_K.
+_TAIL = r"(?:(?:_[A-Z0-9]{1,3}(?![A-Z0-9]))++|(?:-(?:[01]|K|S|M|L|XS|XXS|XL|XXL|NL)(?![A-Z0-9]))++)?+"
 _TAG = re.compile(
-    rf"(?<![A-Z0-9])(?:UD[-_])?(?:(?:IQ|TQ|Q)[1-8](?:(?:_{_TAIL})+|(?:-{_TAIL})+)?|B?F16|F32|FP16|FP32|(?:MX|NV)FP4(?:_MOE)?)(?![A-Z0-9])"
+    rf"(?<![A-Z0-9])(?:UD[-_])?(?:(?:IQ|TQ|Q)[1-8]{_TAIL}|B?F16|F32|FP16|FP32|(?:MX|NV)FP4(?:_MOE)?)(?![A-Z0-9])"
 )
 _QUANT = re.compile(r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*")
 _SEPARATORS = re.compile(r"[-_./]")
