@@ -46,7 +46,9 @@ def inspect(app: App, target: str, template: bool) -> int:
         cache_type_v=engine.cache_type_v if engine else "f16",
     )
     content["memory"] = {"weights": memory.weights, "kv": memory.kv, "total": memory.total, "context": context}
+    said = f"{memory.total >> 20} MiB: weights {memory.weights >> 20}, KV cache {memory.kv >> 20} for a context of {context}"
     width = max(map(len, content))
-    lines = [f"{key.ljust(width)}  {value}" for key, value in content.items() if value is not None]
+    shown = {**content, "memory": said}
+    lines = [f"{key.ljust(width)}  {value}" for key, value in shown.items() if value is not None]
     app.answer("inspect", {"file": str(path), **content}, "\n".join(lines))
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def make_lock(session: Session, name: str, *, dry_run: bool = False, upgrade: bo
 
     resolver = Resolver(session.project, learn_digest, session.progress)
     lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
-    _check_suites(session, lock)
+    _check_names(session, lock)
     changes = tuple(diff(before.content(), lock.content())) if before else ()
     means = meaning_of(session, before, lock) if before and before.shards != lock.shards else ()
     return Locked(lock, changes, not dry_run and write_lock(session.project, lock), before is None, means)
@@ -96,7 +97,16 @@ def _before(session: Session, name: str) -> Lockfile | None:
         return None
 
 
-def _check_suites(session: Session, lock: Lockfile) -> None:
+def _check_names(session: Session, lock: Lockfile) -> None:
+    """Look into what the spec names only: suites, and the rules that it ignores."""
+    from pipeline.lint.engine import rules
+
+    codes = rules()
+    for ignored in lock.spec.lint.ignore:
+        if ignored.code not in codes:
+            near = difflib.get_close_matches(ignored.code, codes, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see assay explain"
+            raise UsageError(f"{lock.name}: lint.ignore names {ignored.code}, which is no rule", hint=hint)
     from pipeline.checks.engine import load_suite as load_checks
     from pipeline.evals.engine import load_suite as load_eval
 

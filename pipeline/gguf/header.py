@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from math import prod
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, NoReturn
 
 from pipeline.core.errors import UsageError
@@ -88,6 +89,8 @@ def read_header(path: Path) -> Header:
     all.
     """
     try:
+        if not S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise GgufError(f"{path}: not a plain file", hint="name a GGUF file")
         with path.open("rb") as file:
             size = file.seek(0, 2)
             if size == 0:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.errors import DigestMismatch, LockOutOfDate, NetworkError, SpecError
+from pipeline.core.errors import DigestMismatch, LockOutOfDate, NetworkError, SpecError, UsageError
 from pipeline.core.project import Project
 from pipeline.flow.prepare import check, fetch_all, make_lock, verify_all
 from pipeline.flow.session import Session
@@ -30,6 +30,13 @@ def test_a_suite_with_faults_is_not_locked(project: Project, suite: str, old: st
     with pytest.raises(SpecError, match=rf"{suite}/suite\.yaml:\d+:1: unknown key 'bogus'"):
         make_lock(Session(project), "small")
     assert lock_path(project, "small").read_bytes() == before
+
+
+def test_a_rule_that_does_not_exist_is_not_ignored(project: Project) -> None:
+    path = project.specs / "small.yaml"
+    path.write_text(path.read_text() + "lint: {ignore: [{code: A999, reason: it is new}]}\n")
+    with pytest.raises(UsageError, match=r"lint\.ignore names A999, which is no rule"):
+        make_lock(Session(project), "small")
 
 
 def test_a_suite_under_the_wrong_heading_is_not_locked(project: Project) -> None:

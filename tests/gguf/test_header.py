@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 import time
 import tracemalloc
@@ -221,3 +222,9 @@ def test_a_part_of_a_broken_file_asks_for_nothing_more() -> None:
     with pytest.raises(GgufError) as caught:
         parse_header(endless, 1 << 30)
     assert not isinstance(caught.value, HeaderCut)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.gguf")
+    with pytest.raises(GgufError, match="not a plain file"):
+        read_header(tmp_path / "x.gguf")

@@ -38,7 +38,9 @@ class EndToken(Rule):
         if facts.eos_id is None:
             assumed = vocabulary.assumed_eos
             taken = (
-                f"; llama.cpp takes id {assumed}, {vocabulary.text(assumed)!r}, for it" if assumed is not None else ""
+                f"; llama.cpp takes id {assumed}, {vocabulary.text(assumed) or 'no such token'!r}, for it"
+                if assumed is not None
+                else ""
             )
             yield self.finding("the file names no EOS token", where=EOS, evidence=f"no such key{taken}", fix=SET_ID)
         for key, number in ((EOS, facts.eos_id), (EOT, facts.eot_id)):
