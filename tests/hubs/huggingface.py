@@ -60,6 +60,11 @@ class Hub:
         self.servers = [_Server(self, _HubHandler), _Server(self, _StorageHandler)]
         self.url, self.cdn = (f"http://127.0.0.1:{server.server_port}" for server in self.servers)
 
+    def environment(self, home: Path) -> dict[str, str]:
+        """Return the variables that lead a process here; ``home`` takes the place of the user's own cache and token."""
+        own = dict.fromkeys(("HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HF_HUB_DISABLE_IMPLICIT_TOKEN"), "")
+        return {**own, "HF_ENDPOINT": self.url, "HF_HOME": str(home)}
+
     def add_repo(self, name: str, files: Files | None = None, *, date: datetime | None = None, **how: Any) -> Repo:
         """Add a repository with one commit on ``main``; ``how`` are fields of ``Repo``, and ``license`` for its card."""
         if license := how.pop("license", None):

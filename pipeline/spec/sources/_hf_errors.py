@@ -32,7 +32,7 @@ def explained(error: Refused, hub: str, repo: str, rev: str, path: str = "") -> 
     if error.status == 401:
         hint = f"check the name; if it is private or gated, {token}"
         return Gone(f"{repo} is private, gated or missing: the hub does not tell which", hint=hint)
-    if error.status == 403:
+    if error.status == 403 and (said or code):  # the storage, which refuses too, never says why
         hint = f"give it the right to read {repo} at {hub}/settings/tokens"
         return Gone(f"the token may not read {repo}{_quoted(said)}", hint=hint)
     if code == "RepoNotFound":

@@ -8,7 +8,7 @@ one request: the hub publishes sizes and sha256. Private and gated models need a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -77,12 +77,13 @@ class HubFile(WebFile):
     @contextmanager
     def read(self, start: int = 0, end: int | None = None) -> Iterator[Stream]:
         """Read a range. A refusal is told in the hub's terms."""
-        try:
-            with super().read(start, end) as stream:
-                yield stream
-        except http.Refused as error:
-            wanted = self._wanted
-            raise explained(error, endpoint(), wanted.repo, wanted.rev, wanted.path) from None
+        with ExitStack() as stack:
+            try:
+                stream = stack.enter_context(super().read(start, end))
+            except http.Refused as error:
+                wanted = self._wanted
+                raise explained(error, endpoint(), wanted.repo, wanted.rev, wanted.path) from None
+            yield stream
 
 
 def _as_of(wanted: Reference, commit: str, before: datetime) -> tuple[str, datetime | None]:

@@ -30,9 +30,9 @@ TINY = "hf://acme/tiny-GGUF"
 def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     for name in [name for name in os.environ if name.startswith("HF_") or name == "XDG_CACHE_HOME"]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     with hub() as one:
-        monkeypatch.setenv("HF_ENDPOINT", one.url)
+        for name, value in one.environment(tmp_path / "hf").items():
+            monkeypatch.setenv(name, value)
         yield one
 
 
@@ -482,8 +482,9 @@ def test_an_expired_address_is_asked_for_again(tiny: Hub) -> None:
 
 def test_a_storage_that_refuses_for_good_is_told(tiny: Hub) -> None:
     tiny.expires = -1.0
-    with pytest.raises(NetworkError, match=r"403|may not read"):
+    with pytest.raises(NetworkError, match="403 Forbidden") as caught:
         read(resolve(f"{TINY}:Q8_0").blob.url)
+    assert "Signature" not in caught.value.message
 
 
 @pytest.mark.parametrize("rev", ["main", "v1", "a" * 39, "A" * 40, "a" * 41, ""])
