@@ -119,7 +119,7 @@ def get(
     *,
     authorization: str | None = None,
     method: str = "GET",
-    body: bytes | None = None,
+    body: bytes | Iterator[bytes] | None = None,
     shown: str = "",
 ) -> Iterator[Response]:
     """Open ``url``, following redirects to allowed URLs; yields the streaming response, whose status is 2xx.

@@ -45,10 +45,10 @@ def challenges(header: str) -> dict[str, dict[str, str]]:
 
 
 class Login:
-    """How one repository is read: without a word at first, then as its registry asks. Safe in threads."""
+    """How one repository is read, or with ``actions`` written to: without a word at first, then as its registry asks. Safe in threads."""
 
-    def __init__(self, host: str, repository: str, api: str) -> None:
-        self.host, self.repository, self._api = host, repository, api
+    def __init__(self, host: str, repository: str, api: str, actions: str = "pull") -> None:
+        self.host, self.repository, self._api, self._actions = host, repository, api, actions
         self._lock = Lock()
         self._header: str | None = None
         self._until = float("inf")
@@ -97,8 +97,10 @@ class Login:
         scope = asked.get("scope", "")
         wanted = {
             **({"service": asked["service"]} if "service" in asked else {}),
-            # Never more than reading, whatever is offered.
-            "scope": scope if re.fullmatch(r"[!-~]+:pull", scope) else f"repository:{self.repository}:pull",
+            # Never more than what is to be done, whatever is offered.
+            "scope": scope
+            if re.fullmatch(rf"[!-~]+:{self._actions}", scope)
+            else f"repository:{self.repository}:{self._actions}",
         }
         try:
             said = http.persist(lambda: _trade(realm, wanted, known))
