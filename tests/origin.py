@@ -50,7 +50,8 @@ class Answer:
 
 
 class Origin(ThreadingHTTPServer):
-    """``answers`` by path; ``asked`` are the paths with their Range headers; ``sent`` counts bytes of bodies; ``busiest`` is how many
+    """``answers`` by path; ``asked`` are the paths with their Range headers, ``credentials`` what was in
+    their Authorization; ``sent`` counts bytes of bodies; ``busiest`` is how many
     bodies were on their way at the same time; ``port`` 0 takes any.
     """
 
@@ -62,6 +63,7 @@ class Origin(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.answers: dict[str, Answer] = {}
         self.asked: list[tuple[str, str | None]] = []
+        self.credentials: list[str | None] = []
         self.sent = 0
         self.busy = self.busiest = 0
         self.lock = threading.Lock()
@@ -98,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             before = sum(path == self.path for path, _ in self.server.asked)
             self.server.asked.append((self.path, wanted))
+            self.server.credentials.append(self.headers.get("Authorization"))
         answer = self.server.answers.get(self.path, Answer(status=404))
         answer = (answer.turn and answer.turn(before, wanted)) or answer
         time.sleep(answer.delay)

@@ -20,7 +20,7 @@ class Limit:
         self.now = min(_FIRST, most)
         self._most, self._clock = most, clock
         self._lock = threading.Lock()
-        self._since, self._had = clock(), -1
+        self._since, self._had = 0.0, -1
         self._best, self._before, self._doubts = 0.0, self.now, 0
         self._halved = float("-inf")
 
@@ -28,7 +28,7 @@ class Limit:
         """Hear that ``total`` bytes are there by now, with so many connections; twice as many are allowed where the last doubling paid."""
         now = self._clock()
         if self._had < 0:
-            self._had = total
+            self._since, self._had = now, total
         passed, came = now - self._since, total - self._had
         if passed < _PERIOD or (came < working * _ENOUGH and passed < _LONGEST):
             return

@@ -159,7 +159,7 @@ class Transfer:
     def _once(self, descriptor: int, at: int, end: int) -> tuple[int, NetworkError | None]:
         """Read from ``at`` to ``end`` in one request; returns how far it came, and why no further."""
         last = end == self._partial.size
-        journal = _Recorder(self._partial, at)
+        journal, page = _Recorder(self._partial, at), ""
         try:
             with self._remote.read(at, None if self._alone and last else end) as stream:
                 self._check(stream)
@@ -168,6 +168,7 @@ class Transfer:
                 for chunk in stream.chunks:
                     if self._over.is_set():
                         raise Stopped
+                    page = page or (foreign(chunk) if at == 0 else "")
                     part = chunk[: end - at]
                     self._partial.write(descriptor, part, at)
                     at += len(part)
@@ -181,11 +182,13 @@ class Transfer:
                         break
         except NetworkError as error:
             self._check_refusal(error)
-            return at, error
+            return at, error if at < end else None
         finally:
             journal.close(at)
         if at == end:
             return at, None
+        if page:
+            raise self._mismatch(at, page)
         said = f"{self._url}: the transfer ended after {self._partial.spans.total} of {self._partial.size} bytes"
         return at, NetworkError(said, hint=_AGAIN, transient=True)
 

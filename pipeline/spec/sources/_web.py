@@ -13,7 +13,7 @@ from pipeline.spec.sources._base import Stream
 
 PARALLEL = 16
 # A server that sends less than this for so long only holds the connection; another one may do better.
-_LEAST_BYTES, _PER_SECONDS = 1 << 10, 30.0
+_LEAST_BYTES, _PER_SECONDS = 8 << 10, 30.0
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _EXPIRED = frozenset({400, 401, 403, 404, 410})
@@ -72,17 +72,18 @@ def _extent(url: str, status: int, headers: Mapping[str, str], start: int, end: 
 
 
 def _watched(url: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the chunks; a server that only drips is given up."""
-    since, came = time.monotonic(), 0
-    for chunk in chunks:
+    """Yield the chunks; a server that only drips is given up. The time that the reader takes is not the server's."""
+    waited, came = 0.0, 0
+    while True:
+        began = time.monotonic()
+        chunk = next(chunks, None)
+        waited += time.monotonic() - began
+        if chunk is None:
+            return
         yield chunk
         came += len(chunk)
-        now = time.monotonic()
-        if now - since >= _PER_SECONDS:
+        if waited >= _PER_SECONDS:
             if came < _LEAST_BYTES:
-                raise NetworkError(
-                    f"{url}: only {came} bytes came in {now - since:.0f} s",
-                    hint="run the command again",
-                    transient=True,
-                )
-            since, came = now, 0
+                said = f"{url}: only {came} bytes came in {waited:.0f} s"
+                raise NetworkError(said, hint="run the command again", transient=True)
+            waited, came = 0.0, 0
