@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.core.digest import Digest
 from pipeline.core.errors import NetworkError, UsageError
 from pipeline.spec.sources._base import Blob, Resolved, Role, too_new
+from pipeline.spec.sources._licenses import license_of
 from pipeline.spec.sources._registry import (
     MOST_MANIFEST,
     BlobFile,
@@ -54,10 +55,6 @@ _ROLES: dict[str, tuple[Role, str]] = {
     "license": ("license", "license"),
 }
 _MOST_LICENSE = 1 << 20
-_LICENSES = (
-    (re.compile(r"\s*apache license\s+version 2\.0\b", re.IGNORECASE), "apache-2.0"),
-    (re.compile(r"\s*(the )?mit license\b", re.IGNORECASE), "mit"),
-)
 
 
 @dataclass(frozen=True)
@@ -204,11 +201,7 @@ def _numbered(name: str, earlier: int) -> str:
 
 def _license(place: Place, layers: Sequence[Descriptor]) -> str | None:
     """Return the licence's SPDX id where its text begins as one that we know."""
-    for text in _texts(place, layers):
-        for pattern, name in _LICENSES:
-            if pattern.match(text):
-                return name
-    return None
+    return next((name for text in _texts(place, layers) if (name := license_of(text))), None)
 
 
 def _texts(place: Place, layers: Sequence[Descriptor]) -> Iterator[str]:
