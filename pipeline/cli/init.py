@@ -37,7 +37,7 @@ def init(app: App, name: str, source: str, force: bool) -> int:
     from pipeline.core.files import atomic_write
     from pipeline.core.project import Project
     from pipeline.spec import yaml
-    from pipeline.spec.load import check
+    from pipeline.spec.load import check, shown
     from pipeline.spec.model import Spec
     from pipeline.spec.sources._base import source_of
 
@@ -55,5 +55,5 @@ def init(app: App, name: str, source: str, force: bool) -> int:
     if path.exists() and not force:
         raise UsageError(f"{path} exists", hint="choose another name, or --force")
     atomic_write(path, text)
-    app.answer("init", {"spec": str(path)}, f"{path}\n  -> assay lock {name}")
+    app.answer("init", {"spec": str(path)}, f"{shown(path)}\n  -> assay lock {name}")
     return 0

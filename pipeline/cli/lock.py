@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from pipeline.cli.command import NAMES, App, command
+
+if TYPE_CHECKING:
+    from pipeline.lock.model import Lockfile
 
 
 @command
@@ -38,8 +43,11 @@ def lock(app: App, names: tuple[str, ...], check: bool, upgrade: bool, dry_run: 
         would = "would be written" if made.fresh else "would change" if made.changes else "unchanged"
         word = "written" if made.written else would if dry_run else "unchanged"
         lines.append(f"{made.lock.name}: {word}, {made.lock.digest}")
+        if made.fresh:
+            lines += [f"  {line}" for line in _pinned(made.lock)]
         lines += [f"  {line}" for one in made.meaning for line in str(one).splitlines()]
-        lines += [f"  {change}" for change in made.changes]
+        told = ("files", "gguf", "source", "license", "argv[1]") if made.meaning else ()  # in words, the line before
+        lines += [f"  {change}" for change in made.changes if not change.path.startswith(told)]
         answers.append(
             {
                 "name": made.lock.name,
@@ -51,6 +59,17 @@ def lock(app: App, names: tuple[str, ...], check: bool, upgrade: bool, dry_run: 
         )
     app.answer("lock", {"locks": answers}, "\n".join(lines))
     return 0
+
+
+def _pinned(lock: Lockfile) -> list[str]:
+    """Return what a first lock came to, for people."""
+    source, size = lock.source, sum(file.size for file in lock.shards)
+    licence = f"{lock.license.id} ({lock.license.declared_in})" if lock.license.id else "no licence declared"
+    known = {"spec": "digest from the spec", "published": "digest published by the origin", "computed": "digest learnt"}
+    return [
+        source.resolved + (f"  ({source.rule})" if source.rule else ""),
+        f"{lock.gguf['architecture']}, {lock.gguf['quantization']}, {size / 1e6:,.1f} MB, {licence}, {known[lock.weights.known]}",
+    ]
 
 
 def _check(app: App, names: tuple[str, ...]) -> int:

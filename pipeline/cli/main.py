@@ -20,7 +20,21 @@ from pipeline.core.errors import BUG, INTERRUPTED, OK, AssayError, UsageError, r
 
 # In the order of the work: what `assay --help` lists.
 COMMANDS = [
-    *("init", "lock", "fetch", "verify", "inspect", "lint", "explain", "check", "eval", "bench", "run", "gate"),
+    *(
+        "init",
+        "lock",
+        "outdated",
+        "fetch",
+        "verify",
+        "inspect",
+        "lint",
+        "explain",
+        "check",
+        "eval",
+        "bench",
+        "run",
+        "gate",
+    ),
     *("report", "serve", "bundle", "import", "mirror", "query", "schema", "completion", "doctor"),
 ]
 
