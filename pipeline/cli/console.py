@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -67,6 +68,7 @@ class Bars:
         self._live: Any = None
         self._bars: Any = None
         self._open = 0
+        self._lock = threading.RLock()  # files are fetched and specs locked in several threads
         self._steps: dict[str, tuple[str, str]] = {}
 
     @contextmanager
@@ -95,16 +97,18 @@ class Bars:
     @contextmanager
     def shown(self, *, keep: bool = False) -> Iterator[None]:
         """Keep the picture on the screen; when it ends it goes, or with ``keep`` the table stays."""
-        self._open += 1
-        if self._live is None:
-            self._start(transient=not keep)
+        with self._lock:
+            self._open += 1
+            if self._live is None:
+                self._start(transient=not keep)
         try:
             yield
         finally:
-            self._open -= 1
-            if not self._open:
-                self._live.stop()
-                self._live = None
+            with self._lock:
+                self._open -= 1
+                if not self._open:
+                    self._live.stop()
+                    self._live = None
 
     def _start(self, *, transient: bool) -> None:
         from rich import progress

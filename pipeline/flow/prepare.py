@@ -66,8 +66,19 @@ def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False,
     """Make several locks at once: most of the time goes into waiting for origins. The first error ends it, after those that were
     under way.
     """
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda name: make_lock(session, name, dry_run=dry_run, upgrade=upgrade), names))
+    names = list(names)
+    if len(names) == 1:
+        return [make_lock(session, names[0], dry_run=dry_run, upgrade=upgrade)]
+    with session.progress.task("lock", len(names), "specs") as task, ThreadPoolExecutor(_AT_ONCE) as pool:
+        waiting = [pool.submit(make_lock, session, name, dry_run=dry_run, upgrade=upgrade) for name in names]
+        try:
+            made = []
+            for one in waiting:
+                made.append(one.result())
+                task.advance()
+            return made
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def meaning_of(session: Session, old: Lockfile, new: Lockfile) -> tuple[Meaning, ...]:
@@ -147,7 +158,7 @@ def verify_all(session: Session, locks: Iterable[Lockfile], *, deep: bool, must:
     if deep:
         good = {result.file.digest for result in results if result.ok}
         for lock in locks:
-            if lock.weights.digest in good:
+            if {file.digest for file in lock.shards} <= good:
                 _check_facts(session, lock)
     return results
 
@@ -156,7 +167,7 @@ def _check_facts(session: Session, lock: Lockfile) -> None:
     """Compare the facts in a lock with the stored weights. Where the spec states the digest, they were read when nobody had
     hashed the bytes yet. Facts that the lock doesn't know, from a newer Assay, don't count.
     """
-    facts = facts_of(read_header(session.store.path(lock.weights.digest))).summary()
+    facts = facts_of(*(read_header(session.store.path(file.digest)) for file in lock.shards)).summary()
     changes = diff(lock.gguf, {key: value for key, value in facts.items() if key in lock.gguf}, "gguf")
     if changes:
         listed = "\n".join(f"  {change}" for change in changes)
