@@ -2,7 +2,7 @@
 
 A model is its GGUF file and what Ollama keeps beside it: template, system prompt, parameters, licence, config; all of it is locked. An
 Ollama registry gives no manifest by its digest, so each file is fetched by its own. What the local store of Ollama has
-(``$OLLAMA_MODELS``, ``~/.ollama/models``) is read from there; its names prove nothing, so the bytes are hashed like any others.
+(``$OLLAMA_MODELS``, ``~/.ollama/models``) is read from there, unless its bytes are others than its name says.
 ``ollama+local://`` names a model of that store alone, for those that no registry has. Only public models: signing in is not supported.
 """
 
@@ -11,13 +11,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from pipeline.core.digest import Digest
 from pipeline.core.errors import NetworkError, UsageError
-from pipeline.spec.sources._base import Blob, Resolved, Role, too_new
+from pipeline.spec.sources._base import Blob, Resolved, Role, Stream, too_new
 from pipeline.spec.sources._licenses import license_of
 from pipeline.spec.sources._registry import (
     MOST_MANIFEST,
@@ -116,20 +118,46 @@ def resolve(reference: str, *, folder: Path, root: Path, before: datetime | None
     )
 
 
-def open(url: str, *, root: Path) -> BlobFile | LocalFile:
+def open(url: str, *, root: Path) -> BlobFile | LocalFile | Stored:
     """Return the blob at ``ollama://HOST/NAMESPACE/MODEL@sha256:…``, from the local store where that has it."""
     place = _place(url)
     if not place.digest:
         raise UsageError(f"{url} is not pinned to a file's digest", hint="the lock was changed by hand: lock again")
     path = _blob(place.digest)
-    if path.is_file() and os.access(path, os.R_OK):
+    there = path.is_file() and os.access(path, os.R_OK)
+    if there and place.local:
         return LocalFile(path)
     if place.local:
         hint = (
             f"pull or create {place.model} with Ollama again, then lock again; $OLLAMA_MODELS says where its store is"
         )
         raise UsageError(f"{url}: no readable file {path}", hint=hint)
-    return _repository(place).file(place.digest)
+    remote = _repository(place).file(place.digest)
+    return Stored(path, place.digest, remote) if there else remote
+
+
+class Stored:
+    """A blob that the local store of Ollama has. Ollama keeps what it once downloaded, broken or not: where the bytes are not what the
+    file's name says, the registry is read instead.
+    """
+
+    def __init__(self, path: Path, digest: Digest, remote: BlobFile) -> None:
+        self._file, self._digest, self._remote = LocalFile(path), digest, remote
+        self._broken = False
+        self.parallel = remote.parallel
+
+    @cached_property
+    def path(self) -> Path | None:
+        """The file, for a store to take by a link or a copy; it is hashed first. None when its bytes are others."""
+        try:
+            self._broken = Digest.of_file(self._file.path) != self._digest
+        except OSError:
+            self._broken = True
+        return None if self._broken else self._file.path
+
+    def read(self, start: int = 0, end: int | None = None) -> AbstractContextManager[Stream]:
+        """Read a range."""
+        return (self._remote if self._broken else self._file).read(start, end)
 
 
 def _place(reference: str) -> Place:

@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.errors import NetworkError
+from pipeline.core.project import Project
 from pipeline.spec.sources import oci
 from pipeline.spec.sources._base import Resolved
 from pipeline.spec.sources._logins import Login, challenges
 from tests.hubs.registry import PASSWORD, USER, Artifact, Layer, Registry, Tokens, packed, registry, tokens
 from tests.hubs.watched import Watched, watched
+from tests.projects import assay, edit
 
 NOWHERE = Path("/nowhere")
 GGUF = b"GGUF" + bytes(range(256)) * 40
@@ -154,6 +156,25 @@ def test_threads_share_one_login(hub: Registry, service: Tokens) -> None:
         found = [*pool.map(lambda _: resolve(hub, "public/tiny"), range(16))]
         assert set(pool.map(lambda one: read(one.blob.url), found)) == {GGUF}
     assert len(service.asked) == 1
+
+
+def test_a_project_is_locked_and_fetched_from_a_private_registry(
+    hub: Registry, config: Write, project: Project, tiny_chat: Path
+) -> None:
+    weights, license = tiny_chat.read_bytes(), b"Do as you like."
+    kinds = "application/vnd.docker.ai.gguf.v3", "application/vnd.docker.ai.license"
+    digest = hub.push("private/chat", Artifact([Layer(kinds[0], weights), Layer(kinds[1], license)]), "1")
+    config(hub.host, auth=packed(USER, PASSWORD))
+    edit(project.specs / "small.yaml", "file:../models/small.gguf", f"oci://{hub.host}/private/chat:1")
+    said = [assay("lock", "small", project=project), assay("fetch", "small", project=project)]
+    said.append(assay("verify", "small", "--deep", project=project))
+    assert [code for code, _, _ in said] == [0, 0, 0], said
+    assert f"oci://{hub.host}/private/chat@{digest}" in said[0][1]
+    assert said[2][1].count("ok  sha256:") == 2
+    lock = "".join(path.read_text() for path in project.root.rglob("*small*") if path.suffix in (".json", ".lock"))
+    assert digest in lock
+    for secret in (PASSWORD, packed(USER, PASSWORD), "Bearer"):
+        assert secret not in lock + str(said)
 
 
 @pytest.fixture

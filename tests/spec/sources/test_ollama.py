@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from pipeline.core.digest import Digest
 from pipeline.core.errors import AssayError, DigestMismatch, NetworkError, UsageError
+from pipeline.core.project import Project
 from pipeline.spec.sources import ollama
 from pipeline.spec.sources._base import Resolved
-from pipeline.spec.sources.file import LocalFile
+from pipeline.spec.sources.ollama import Stored
 from tests.hubs.ollama import CONFIG, Hub, blob_file, make_store
 from tests.hubs.ollama import ollama as run_hub
+from tests.projects import assay, edit, flip
 
 NOWHERE = Path("/nowhere")
 HEX = "0123456789abcdef" * 4
@@ -177,11 +179,39 @@ def test_what_the_local_store_has_is_not_asked_for(hub: Hub, store: Path) -> Non
     hub.publish("library/tiny", LAYERS)
     make_store(store, "registry.ollama.ai/library/other/latest", LAYERS[2:3])
     remote = ollama.open(f"ollama://{hub.host}/library/tiny@{Digest.of(GGUF)}", root=NOWHERE)
-    assert isinstance(remote, LocalFile) and remote.path == blob_file(store, GGUF)
+    assert isinstance(remote, Stored) and remote.path == blob_file(store, GGUF)
     assert read(f"ollama://{hub.host}/library/tiny@{Digest.of(CONFIG)}", 1, 5) == CONFIG[1:5]
     assert hub.registry.asked == []
     assert read(f"ollama://{hub.host}/library/tiny@{Digest.of(b'[]')}") == b"[]"
     assert hub.registry.asked != []
+
+
+def test_what_rotted_in_the_local_store_is_asked_for(hub: Hub, store: Path) -> None:
+    hub.publish("library/tiny", LAYERS)
+    make_store(store, "registry.ollama.ai/library/tiny/latest", LAYERS)
+    blob_file(store, GGUF).write_bytes(b"!" + GGUF[1:])
+    remote = ollama.open(f"ollama://{hub.host}/library/tiny@{Digest.of(GGUF)}", root=NOWHERE)
+    assert isinstance(remote, Stored) and remote.path is None
+    with remote.read(0, 4) as stream:
+        assert b"".join(stream.chunks) == b"GGUF"
+    assert len(hub.storage.asked) == 1
+
+
+def test_a_project_is_fetched_though_the_local_store_rotted(
+    hub: Hub, store: Path, project: Project, tiny_chat: Path
+) -> None:
+    layers = [("model", tiny_chat.read_bytes()), ("template", b"{{ .Prompt }}"), ("params", b"{}")]
+    hub.publish("library/tiny", layers)
+    make_store(store, "registry.ollama.ai/library/tiny/latest", layers)
+    edit(project.specs / "small.yaml", "file:../models/small.gguf", f"ollama://{hub.host}/library/tiny")
+    code, out, err = assay("lock", "small", project=project)
+    assert (code, hub.storage.asked) == (0, []), err
+    flip(blob_file(store, layers[0][1]))
+    code, out, err = assay("fetch", "small", project=project)
+    assert code == 0, err
+    assert str(Digest.of(layers[0][1])) in out and hub.storage.asked
+    code, out, err = assay("verify", "small", "--deep", project=project)
+    assert code == 0 and out.count("ok  sha256:") == 4, out
 
 
 def test_a_model_of_the_local_store_alone(hub: Hub, store: Path) -> None:
