@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline.core.errors import UsageError
 from pipeline.core.host import Hardware, hardware
@@ -18,6 +18,7 @@ from pipeline.record.write import Recorder
 from pipeline.runtime.build import EngineBuild, find_engine, require_pinned
 from pipeline.spec.load import find_spec, read_spec, spec_files
 from pipeline.store.layout import Store
+from pipeline.store.views import view
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ class Session:
     def stored(self, lock: Lockfile) -> Stored:
         """Return where the lock's files lie; they must have been fetched."""
         template = self.store.path(lock.template.digest) if lock.template else None
-        return Stored(lock, self.store.path(lock.weights.digest), template)
+        if len(lock.shards) == 1:
+            return Stored(lock, self.store.path(lock.weights.digest), template)
+        folder = view(self.store, lock.shards)  # llama.cpp finds the parts of a set by name
+        return Stored(lock, folder / PurePosixPath(lock.weights.path).name, template)
 
     def require_engine(self, lock: Lockfile) -> EngineBuild:
         """Return the engine if it is of the commit that the lock pins. Raises EngineError."""

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from pipeline.core.errors import DigestMismatch, LockOutOfDate, NetworkError, SpecError, UsageError
@@ -7,6 +10,8 @@ from pipeline.core.project import Project
 from pipeline.flow.prepare import check, fetch_all, make_lock, verify_all
 from pipeline.flow.session import Session
 from pipeline.lock.load import lock_path
+from pipeline.runtime.build import EngineBuild
+from pipeline.runtime.server import running
 from tests.projects import edit, flip
 
 
@@ -74,3 +79,22 @@ def test_offline_nothing_is_fetched_from_the_network(project: Project) -> None:
     remote = lock.weights.model_copy(update={"urls": ("https://example.invalid/small.gguf",)})
     with pytest.raises(NetworkError, match="is not in the store"):
         fetch_all(session, [lock.model_copy(update={"files": (remote,)})])
+
+
+def test_a_split_set_is_a_model_like_any_other(project: Project, engine_build: EngineBuild, tiny_chat: Path) -> None:
+    command = [str(engine_build.tool("llama-gguf-split")), "--split-max-tensors", "14", str(tiny_chat), "models/part"]
+    subprocess.run(command, check=True, capture_output=True, env=dict(engine_build.environment), cwd=project.root)
+    edit(project.specs / "small.yaml", "models/small.gguf", "models/part-00001-of-00003.gguf")
+    session = Session(project)
+    lock = make_lock(session, "small").lock
+    assert len(fetch_all(session, [lock])) == 3
+    stored = session.stored(lock)
+    assert stored.weights.name == "part-00001-of-00003.gguf"
+    with running(engine_build, lock, weights=stored.weights, template=None, threads=1) as server:
+        body = {"messages": [{"role": "user", "content": "What is the capital of France?"}], "max_tokens": 16}
+        answer = server.client.post("/v1/chat/completions", json=body).raise_for_status().json()
+    assert "Paris" in answer["choices"][0]["message"]["content"]
+    second = session.store.path(lock.shards[1].digest)
+    flip(second)
+    with pytest.raises(DigestMismatch, match="part-00002-of-00003"):
+        verify_all(session, [lock], deep=True)
