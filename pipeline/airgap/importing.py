@@ -119,8 +119,11 @@ def _staging(store: Store, dry_run: bool) -> Iterator[Path | None]:
         return
     folder = store.root / "partial"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="import-", dir=folder) as stage:
-        yield Path(stage)
+    with store.lock("import"):
+        for left in folder.glob("import-*"):  # of an import that was killed
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix="import-", dir=folder) as stage:
+            yield Path(stage)
 
 
 @contextmanager

@@ -84,8 +84,9 @@ def forged(bundle: Path, out: Path, change: Callable[[dict[str, Any], dict[str, 
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder with its content."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """Return every file below a folder with its content, but for a store's locks between processes."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != "locks"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def elsewhere(folder: Path) -> tuple[Project, Store]:

@@ -113,6 +113,15 @@ def test_an_interrupt_leaves_nothing(bundle: Path, tmp_path: Path) -> None:
     assert files_in(other.root) == {}
 
 
+def test_what_a_killed_import_left_goes_with_the_next(bundle: Path, tmp_path: Path) -> None:
+    other, store = elsewhere(tmp_path / "elsewhere")
+    (store.root / "partial" / "import-killed").mkdir(parents=True)
+    (store.root / "partial" / "import-killed" / ("0" * 64)).write_bytes(b"half")
+    (store.root / "partial" / ("1" * 64)).write_bytes(b"a download that will go on")
+    take_in(bundle, other, store)
+    assert [path.name for path in (store.root / "partial").iterdir()] == ["1" * 64]
+
+
 def spec_and_lock_differ(manifest: Any, lock: Any) -> None:
     lock["spec"]["deploy"]["port"] = 9
     from pipeline.core.canonical import digest_of
