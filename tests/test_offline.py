@@ -29,6 +29,10 @@ gate
 run --force
 run
 report
+bundle -o ../small.tar
+import ../small.tar
+mirror ../mirror
+export small --format cyclonedx-json
 query SHOW\\ TABLES
 schema
 completion bash

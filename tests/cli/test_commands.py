@@ -39,6 +39,11 @@ ASKED: list[tuple[str, list[str]]] = [
     ("gate", ["gate"]),
     ("report", ["report"]),
     ("report", ["report", "small", "--format", "markdown"]),
+    ("bundle", ["bundle", "-o", "../bundle.tar", "--force"]),
+    ("import", ["import", "../bundle.tar"]),
+    ("mirror", ["mirror", "../mirror"]),
+    ("export", ["export", "small", "--format", "sha256sums"]),
+    ("export", ["export", "small", "--format", "modelfile", "-o", "../Modelfile"]),
     ("query", ["query", "SELECT model, stage, started FROM runs ORDER BY started"]),
     ("query", ["query", "SELECT * FROM runs WHERE model = 'none'"]),
     ("schema", ["schema"]),
@@ -91,6 +96,8 @@ def test_the_answer_as_json_and_in_words(
     ask: Ask, assayed: Project, monkeypatch: pytest.MonkeyPatch, schema: str, arguments: list[str]
 ) -> None:
     monkeypatch.chdir(assayed.root)
+    if arguments[0] == "import":
+        assert ask("bundle", "-o", arguments[1])[0] == 0
     code, out, _ = ask(*arguments, "--json")
     assert code == 0
     assert json.loads(out)["schema"] == f"assay.{schema}/1"
@@ -126,7 +133,10 @@ def test_json_tells_what_a_script_needs(ask: Ask, assayed: Project, monkeypatch:
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in NO_PROJECT])
 def test_without_a_project_it_is_said(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.chdir(tmp_path)
-    wants = {"inspect": ["small"], "serve": ["small"], "query": ["SELECT 1"]}
+    wants = {
+        **{"inspect": ["small"], "serve": ["small"], "query": ["SELECT 1"], "bundle": ["-o", "x.tar"]},
+        **{"import": ["x.tar"], "mirror": ["x"], "export": ["small", "--format", "modelfile"]},
+    }
     code, out, err = ask(command, *wants.get(command, []))
     assert (code, out) == (2, "")
     assert err.startswith("error: no project here") and "-> cd into a project" in err
