@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -131,5 +132,19 @@ def complete_names(context: click.Context, parameter: click.Parameter, incomplet
     return [path.stem for path in spec_files(project) if path.stem.startswith(incomplete)]
 
 
+class _Rate(click.ParamType[int]):
+    """Bytes a second, with k, M or G for thousands of them."""
+
+    name = "rate"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]+)?)([kKmMgG]?)[bB]?(?:/s)?", str(value))
+        size = float(found[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[found[2].lower()] if found else 0.0
+        if size < 1:
+            self.fail(f"{value!r} is no rate: write for instance 500k, 20M or 1G", parameter, context)
+        return int(size)
+
+
+RATE = _Rate()
 NAMES = click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_names)
 NAME = click.argument("name", metavar="NAME", shell_complete=complete_names)

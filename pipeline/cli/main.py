@@ -35,7 +35,7 @@ COMMANDS = [
         "run",
         "gate",
     ),
-    *("report", "serve", "bundle", "import", "mirror", "export", "query", "schema", "completion", "doctor"),
+    *("report", "serve", "prune", "bundle", "import", "mirror", "export", "query", "schema", "completion", "doctor"),
 ]
 
 

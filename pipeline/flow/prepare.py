@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.core.digest import Digest
 from pipeline.core.errors import LockOutOfDate, NetworkError, UsageError
+from pipeline.flow.pruning import register
 from pipeline.flow.session import Session
 from pipeline.gguf.facts import facts_of
 from pipeline.gguf.header import read_header
@@ -21,7 +22,9 @@ from pipeline.lock.meaning import Meaning, meaning
 from pipeline.lock.model import LockedFile, Lockfile
 from pipeline.lock.resolve import Resolver
 from pipeline.spec.load import find_spec, read_spec
-from pipeline.store.fetch import fetch, learn
+from pipeline.store.fetch import learn
+from pipeline.store.repair import repair
+from pipeline.store.together import fetch_all as fetch_together
 from pipeline.store.verify import Verified, require, verify
 
 _AT_ONCE = 8
@@ -52,6 +55,7 @@ def make_lock(session: Session, name: str, *, dry_run: bool = False, upgrade: bo
     before = _before(session, spec.name)
 
     def learn_digest(url: str, size: int) -> Digest:
+        register(session.project, session.store)
         return learn(session.store, url, size, session.project.root, progress=session.progress)
 
     resolver = Resolver(session.project, learn_digest, session.progress)
@@ -135,13 +139,34 @@ def check(session: Session, name: str) -> list[Change]:
     return check_lock(session.project, spec, read_lock(session.project, spec.name))
 
 
-def fetch_all(session: Session, locks: Iterable[Lockfile]) -> list[Path]:
-    """Bring every file of the locks into the store."""
-    root, offline = session.project.root, session.offline
+def fetch_all(session: Session, locks: Iterable[Lockfile], *, limit_rate: int | None = None) -> list[Path]:
+    """Bring every file of the locks into the store; ``limit_rate`` is in bytes a second."""
+    register(session.project, session.store)
+    return fetch_together(
+        session.store,
+        [file for lock in locks for file in lock.files],
+        session.project.root,
+        offline=session.offline,
+        progress=session.progress,
+        limit_rate=limit_rate,
+    )
+
+
+@dataclass(frozen=True)
+class Mended:
+    """A file that was made good again, and how many bytes had to be fetched for it."""
+
+    file: LockedFile
+    fetched: int
+
+
+def repair_all(session: Session, results: Iterable[Verified]) -> list[Mended]:
+    """Make every bad file good again, from its origin. Raises NetworkError, DigestMismatch, UsageError."""
+    root, store = session.project.root, session.store
     return [
-        fetch(session.store, file, root, offline=offline, progress=session.progress)
-        for lock in locks
-        for file in lock.files
+        Mended(bad.file, repair(store, bad.file, root, offline=session.offline, progress=session.progress).fetched)
+        for bad in results
+        if not bad.ok
     ]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from pipeline.core.errors import UsageError
 from pipeline.core.host import Hardware, hardware
@@ -14,11 +15,13 @@ from pipeline.core.progress import SILENT, Progress
 from pipeline.core.project import Project
 from pipeline.lock.load import require_current
 from pipeline.lock.model import Lockfile
-from pipeline.record.write import Recorder
 from pipeline.runtime.build import EngineBuild, find_engine, require_pinned
 from pipeline.spec.load import find_spec, read_spec, spec_files
 from pipeline.store.layout import Store
 from pipeline.store.views import view
+
+if TYPE_CHECKING:
+    from pipeline.record.write import Recorder
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,16 @@ class Session:
     engine_path: Path | None = None
     offline: bool = False
     store: Store = field(init=False)
-    recorder: Recorder = field(init=False)
 
     def __post_init__(self) -> None:
         self.store = Store(self.project.store)
-        self.recorder = Recorder(self.project.database)
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """The one writer of the record."""
+        from pipeline.record.write import Recorder  # DuckDB, which many commands never need
+
+        return Recorder(self.project.database)
 
     @cached_property
     def engine(self) -> EngineBuild:

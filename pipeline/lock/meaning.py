@@ -67,12 +67,7 @@ def _template(old: str | None, new: str | None) -> Meaning:
     if old is None or new is None:
         return Meaning("chat template", True, "added" if old is None else "removed")
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "before", "after", lineterm="", n=2)
-    return Meaning("chat template", True, "changed", tuple(map(_harmless, lines)))
-
-
-def _harmless(line: str) -> str:
-    """Return a line of a file that anybody may have written, fit for a terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\t" else f"\\u{ord(letter):04x}" for letter in line)
+    return Meaning("chat template", True, "changed", tuple(lines))
 
 
 def _other(old: dict[str, Any], new: dict[str, Any]) -> Meaning | None:

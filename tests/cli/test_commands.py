@@ -22,9 +22,14 @@ ASKED: list[tuple[str, list[str]]] = [
     ("lock", ["lock"]),
     ("lock", ["lock", "small", "--check"]),
     ("lock", ["lock", "--dry-run"]),
+    ("outdated", ["outdated"]),
+    ("lock", ["lock", "small", "--upgrade", "--dry-run"]),
     ("fetch", ["fetch"]),
+    ("fetch", ["fetch", "small", "--limit-rate", "1.5G"]),
+    ("prune", ["prune", "--dry-run"]),
     ("verify", ["verify"]),
     ("verify", ["verify", "small", "--deep"]),
+    ("verify", ["verify", "--deep", "--repair"]),
     ("inspect", ["inspect", "small"]),
     ("inspect", ["inspect", "models/small.gguf"]),
     ("template", ["inspect", "small", "--template"]),
@@ -134,8 +139,13 @@ def test_json_tells_what_a_script_needs(ask: Ask, assayed: Project, monkeypatch:
 def test_without_a_project_it_is_said(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.chdir(tmp_path)
     wants = {
-        **{"inspect": ["small"], "serve": ["small"], "query": ["SELECT 1"], "bundle": ["-o", "x.tar"]},
-        **{"import": ["x.tar"], "mirror": ["x"], "export": ["small", "--format", "modelfile"]},
+        "inspect": ["small"],
+        "serve": ["small"],
+        "query": ["SELECT 1"],
+        "bundle": ["-o", "x.tar"],
+        "import": ["x.tar"],
+        "mirror": ["x"],
+        "export": ["small", "--format", "modelfile"],
     }
     code, out, err = ask(command, *wants.get(command, []))
     assert (code, out) == (2, "")

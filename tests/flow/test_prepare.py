@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.errors import DigestMismatch, LockOutOfDate, NetworkError, SpecError, UsageError
 from pipeline.core.project import Project
-from pipeline.flow.prepare import check, fetch_all, make_lock, verify_all
+from pipeline.flow.prepare import check, fetch_all, make_lock, repair_all, verify_all
 from pipeline.flow.session import Session
 from pipeline.lock.load import lock_path
 from pipeline.runtime.build import EngineBuild
@@ -98,3 +98,15 @@ def test_a_split_set_is_a_model_like_any_other(project: Project, engine_build: E
     flip(second)
     with pytest.raises(DigestMismatch, match="part-00002-of-00003"):
         verify_all(session, [lock], deep=True)
+
+
+def test_a_bad_blob_is_made_good_again(project: Project) -> None:
+    session = Session(project)
+    lock = session.current("small")
+    (path,) = fetch_all(session, [lock])
+    flip(path)
+    results = verify_all(session, [lock], deep=True, must=False)
+    assert [result.ok for result in results] == [False] and not path.exists()
+    (mended,) = repair_all(session, results)
+    assert mended.file == lock.weights and all(result.ok for result in verify_all(session, [lock], deep=True))
+    assert repair_all(session, verify_all(session, [lock], deep=False)) == []

@@ -38,12 +38,6 @@ def test_a_template_is_shown_as_a_diff() -> None:
     assert said(lock, lock, templates=("x", None))[1] == "chat template: removed"
 
 
-def test_a_template_from_anybody_does_not_speak_to_the_terminal() -> None:
-    lock = factories.lock()
-    shown = "\n".join(said(lock, lock, templates=("a", "\x1b[2Jgone\u202e\rx\ty")))
-    assert "\\u001b[2Jgone\\u202e" in shown and "\x1b" not in shown and "\u202e" not in shown and "x\ty" in shown
-
-
 def test_what_else_moved_is_said_in_the_terms_of_who_runs_it() -> None:
     new = other(eos_token="</s>", context_length=99, quantization="Q4_0")
     told = said(other(eos_token="<|im_end|>", eot_token=None, context_length=1024, quantization="Q8_0"), new)[2:]
