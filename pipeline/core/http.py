@@ -56,7 +56,7 @@ class Response:
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it comes. Raises NetworkError for one that is encoded."""
         if self.headers.get("content-encoding", "identity") != "identity":
-            raise NetworkError(f"{self.url}: the origin sends the file compressed, though it was asked not to")
+            raise NetworkError(f"{self.url}: it comes compressed, unasked", hint="take another origin or a mirror")
         while chunk := self.raw.read1(CHUNK, decode_content=False):
             yield chunk
 
@@ -163,7 +163,7 @@ def get(
             finally:
                 # One that was left in the middle can't serve another request.
                 raw.release_conn() if whole and raw.length_remaining == 0 else raw.close()
-        raise NetworkError(f"{asked}: more than {_REDIRECTS} redirects")
+        raise NetworkError(f"{asked}: more than {_REDIRECTS} redirects", hint="is this the right address?")
     except (broken.HTTPError, OSError) as error:
         raise _broken(asked, error) from None
 

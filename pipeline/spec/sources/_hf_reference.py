@@ -8,7 +8,6 @@ from urllib.parse import unquote
 
 from pipeline.core.errors import NetworkError, UsageError
 from pipeline.spec.sources._quant import is_quant
-from pipeline.spec.sources._splits import split_set
 
 EXAMPLE = "hf://org/name-GGUF:Q4_K_M"
 MAIN = "main"
@@ -48,7 +47,6 @@ def parse(reference: str) -> Reference:
         raise UsageError(f"{reference!r} names no file: {fault}", hint=_HINT)
     if quant and not is_quant(quant):
         raise UsageError(f"{reference!r}: after the colon stands a quant, such as Q4_K_M", hint=_HINT)
-    split_set(path)
     return Reference(found["repo"], rev, path, quant)
 
 

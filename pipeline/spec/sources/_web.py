@@ -67,7 +67,8 @@ def _extent(url: str, status: int, headers: Mapping[str, str], start: int, end: 
     said = headers.get("content-range", "")
     found = _RANGE.fullmatch(said)
     if not found or int(found[1]) != start or int(found[2]) < start or (end is not None and int(found[2]) >= end):
-        raise NetworkError(f"{url}: asked for bytes from {start}, the origin sent {said!r}")
+        hint = "it can't be fetched in parts: take another origin or a mirror"
+        raise NetworkError(f"{url}: asked for bytes from {start}, the origin sent {said!r}", hint=hint)
     return start, None if found[3] == "*" else int(found[3])
 
 

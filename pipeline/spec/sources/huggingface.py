@@ -22,6 +22,7 @@ from pipeline.spec.sources._hf_local import authorization, cached, endpoint
 from pipeline.spec.sources._hf_reference import EXAMPLE as EXAMPLE
 from pipeline.spec.sources._hf_reference import Reference, is_commit, parse, pinned, safe
 from pipeline.spec.sources._quant import Picked, is_weights, listed, pick_quant, whole_set
+from pipeline.spec.sources._splits import split_set
 from pipeline.spec.sources._web import WebFile
 from pipeline.spec.sources.file import LocalFile
 
@@ -31,7 +32,7 @@ LOCAL = False
 
 def check(reference: str) -> None:
     """Refuse what names no repository, and in it no file or quant; and paths that could lead anywhere."""
-    parse(reference)
+    split_set(parse(reference).path)
 
 
 def resolve(reference: str, *, folder: Path, root: Path, before: datetime | None = None) -> Resolved:

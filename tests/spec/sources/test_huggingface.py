@@ -173,6 +173,7 @@ def test_a_split_set_is_one_model_with_all_its_files_in_order(running: Hub, rest
     assert [blob.role for blob in found.blobs] == ["weights", "shard", "shard"]
     assert [blob.digest for blob in found.blobs] == [Digest.of(path.encode()) for path in PARTS]
     assert [blob.path for blob in found.blobs] == [path.rpartition("/")[2] for path in PARTS]
+    assert [read(blob.url)[2] for blob in found.blobs] == [path.encode() for path in PARTS]
     assert found.rule == (
         "" if rest[0] == "/" else "the only one of quant Q2_K_XL among 1 models, a set of 3 files"
     ) or (rest == ":ud-q2_k_xl" and found.rule.startswith("the only one of quant UD-Q2_K_XL"))
