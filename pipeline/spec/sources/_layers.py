@@ -61,8 +61,7 @@ def parts_of(manifest: Manifest) -> tuple[list[Part], str]:
             rule = "; ".join(filter(None, (rule, f"of {len(these)} {role} layers the first, {these[0].name}")))
             these = these[:1]
         chosen = [*chosen, *these]
-    chosen = _distinct(chosen, manifest.shown)
-    return chosen, rule
+    return _distinct(chosen), rule
 
 
 def _part(layer: Descriptor, shown: str) -> Part | None:
@@ -163,21 +162,16 @@ def _none(manifest: Manifest) -> UsageError:
     )
 
 
-def _distinct(parts: Sequence[Part], shown: str) -> list[Part]:
-    """Give further files of one name a number. Raises UsageError where weights have the name of another file, case aside."""
-    seen: dict[str, str] = {}
+def _distinct(parts: Sequence[Part]) -> list[Part]:
+    """Give a number to further files of one name, case aside. The weights come first and keep theirs: llama.cpp goes by it."""
+    seen: set[str] = set()
     result = []
     for part in parts:
         name, number = part.name, 1
-        while part.role not in ("weights", "shard") and name.casefold() in seen:
+        while name.casefold() in seen:
             number += 1
             stem, dot, suffix = part.name.partition(".")
             name = f"{stem}-{number}{dot}{suffix}"
-        if name.casefold() in seen:
-            raise UsageError(
-                f"{shown}: two of its files are called {seen[name.casefold()]} and {name}",
-                hint="they can't lie in one folder: pack it again",
-            )
-        seen[name.casefold()] = name
+        seen.add(name.casefold())
         result.append(Part(part.role, name, part.named, part.layer))
     return result

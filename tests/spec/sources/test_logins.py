@@ -193,6 +193,15 @@ def test_a_token_service_that_gives_none(pair: tuple[Watched, Watched], body: by
     assert len(service.asked) == 1
 
 
+def test_a_token_service_that_serves_nobody_unknown(pair: tuple[Watched, Watched]) -> None:
+    hub, service = pair
+    realm = service.put("/token?scope=repository%3Atiny%3Apull", status=401).partition("?")[0]
+    hub.put("/v2/tiny/manifests/1", status=401, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
+    with pytest.raises(NetworkError, match="/tiny wants a login") as caught:
+        oci.resolve(f"oci://{hub.host}/tiny:1", folder=NOWHERE, root=NOWHERE)
+    assert caught.value.hint == f"run docker login {hub.host}"
+
+
 @pytest.mark.parametrize(
     ("offered", "asked"),
     [

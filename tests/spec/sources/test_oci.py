@@ -101,6 +101,26 @@ def test_a_model_of_docker_in_both_spellings(hub: Registry, projector: str, lora
     assert resolve(found.reference) == found
 
 
+def test_a_model_of_docker_with_a_name_for_each_file(hub: Registry) -> None:
+    listed = [
+        named("model/b-00002-of-00002.gguf", b"two", f"{DOCKER}gguf.v3", PATH),
+        named("model/b-00001-of-00002.gguf", b"one", f"{DOCKER}gguf.v3", PATH),
+        named("model/mmproj-F16.gguf", b"seeing", f"{DOCKER}gguf.v3", PATH),
+        named("README.md", b"Read me.", f"{DOCKER}model.file", PATH),
+        named("LICENSE.txt", b"Do as you like.", f"{DOCKER}model.file", PATH),
+        named("a/LICENSE.txt", b"Or not.", f"{DOCKER}model.file", PATH),
+        named("docs.tar", b"-", f"{DOCKER}dir.tar", PATH),
+    ]
+    hub.push("ai/files", Artifact(listed, Layer(f"{DOCKER}model.config.v0.2+json", b"{}")), "1")
+    assert files(resolve(f"oci://{hub.host}/ai/files:1")) == [
+        ("weights", "b-00001-of-00002.gguf"),
+        ("shard", "b-00002-of-00002.gguf"),
+        ("mmproj", "mmproj-F16.gguf"),
+        ("license", "LICENSE.txt"),
+        ("license", "LICENSE-2.txt"),
+    ]
+
+
 def test_a_model_that_skopeo_pushed(hub: Registry, tmp_path: Path) -> None:
     if not shutil.which("skopeo"):
         pytest.skip("skopeo is not installed: NOTHING is known about real clients. Debian: apt install skopeo")
@@ -234,6 +254,25 @@ def test_an_index_leads_to_its_one_model(hub: Registry) -> None:
     hub.put("many", index(), INDEX, "empty")
     with pytest.raises(UsageError, match="an index without a model"):
         resolve(f"oci://{hub.host}/many:empty")
+
+
+def test_a_long_index_is_not_searched(hub: Registry) -> None:
+    model = Artifact([named("tiny.gguf")])
+    hub.push("long", model)
+    hub.put("long", index(*[(model, {})] * 17), INDEX, "1")
+    with pytest.raises(UsageError, match="is an index of 17 manifests"):
+        resolve(f"oci://{hub.host}/long:1")
+
+
+def test_files_whose_names_differ_by_case_alone(hub: Registry) -> None:
+    listed = [named("x.gguf"), named("LICENSE", b"one"), named("license", b"two"), named("License-2", b"three")]
+    hub.push("cases", Artifact(listed), "1")
+    assert [blob.path for blob in resolve(f"oci://{hub.host}/cases:1").blobs] == [
+        "x.gguf",
+        "LICENSE",
+        "license-2",
+        "License-2-2",
+    ]
 
 
 def test_a_digest_beats_the_tag_beside_it(hub: Registry) -> None:

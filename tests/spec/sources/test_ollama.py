@@ -126,6 +126,12 @@ def test_a_licence_that_is_another_text_is_refused(hub: Hub) -> None:
         resolve(f"ollama://{hub.host}/library/tiny")
 
 
+def test_a_licence_of_a_size_that_no_text_has_is_not_read(hub: Hub) -> None:
+    hub.publish("library/tiny", [("model", GGUF), ("license", b"MIT License" + bytes(1 << 20))])
+    assert resolve(f"ollama://{hub.host}/library/tiny").license is None
+    assert hub.storage.asked == []
+
+
 def test_layers_of_other_kinds_are_left_out_and_told(hub: Hub) -> None:
     hub.publish("library/tiny", [("model", GGUF), ("draft", b"GGUF quick"), ("embed", b"-")])
     assert resolve(f"ollama://{hub.host}/library/tiny").rule == "left out: draft, embed"
@@ -231,6 +237,13 @@ def test_a_model_of_the_local_store_alone(hub: Hub, store: Path) -> None:
     with pytest.raises(UsageError, match=r"can't read .*v2: No such file") as caught:
         resolve("ollama+local://mine:v2")
     assert "ollama list" in caught.value.hint
+
+
+def test_a_local_manifest_without_end(store: Path) -> None:
+    make_store(store, "registry.ollama.ai/library/mine/latest", LAYERS)
+    (store / "manifests/registry.ollama.ai/library/mine/latest").write_bytes(b" " * (5 << 20))
+    with pytest.raises(UsageError, match="is larger than 4 MiB"):
+        resolve("ollama+local://mine")
 
 
 def test_a_local_licence_is_hashed_too(store: Path) -> None:
