@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -25,13 +26,18 @@ gates:
 
 @command
 @click.argument("name")
-@click.option("--source", required=True, help="Where the model comes from: file:… or https://…")
+@click.option("--source", help="Where the model comes from: hf://…, ollama://…, oci://…, https://… or file:…")
+@click.option(
+    "--from-modelfile", type=click.Path(path_type=Path), metavar="FILE", help="Take it from a Modelfile of Ollama."
+)
 @click.option("--force", is_flag=True, help="Replace a spec that is there.")
-def init(app: App, name: str, source: str, force: bool) -> int:
+def init(app: App, name: str, source: str | None, from_modelfile: Path | None, force: bool) -> int:
     """Write a first spec to specs/NAME.yaml.
 
     \b
+    assay init qwen --source hf://Qwen/Qwen3-0.6B-GGUF:Q8_0
     assay init my-model --source file:../models/my-model.gguf
+    assay init my-model --from-modelfile Modelfile
     """
     from pipeline.core.errors import UsageError
     from pipeline.core.files import atomic_write
@@ -41,19 +47,41 @@ def init(app: App, name: str, source: str, force: bool) -> int:
     from pipeline.spec.model import Spec
     from pipeline.spec.sources._base import source_of
 
+    if (source is None) == (from_modelfile is None):
+        raise UsageError("where does the model come from?", hint="say --source REFERENCE, or --from-modelfile FILE")
     try:
         project = Project.find(app.folder)
     except UsageError:
         project = Project(Path(app.folder).resolve())
     path = project.specs / f"{name}.yaml"
-    # A source may hold what YAML takes for its own, such as " #"; as JSON it is plain text.
-    plain = yaml.parse(f"x: {source}", path.name)
-    as_is = not plain.problems and plain.value == {"x": source}
-    text = _SPEC.format(name=name, source=source if as_is else json.dumps(source))
-    check(yaml.parse(text, path.name), Spec)
-    source_of(source).check(source)
+    text, notes = _first(name, source) if source else _converted(name, from_modelfile or Path(), path.parent)
+    spec = check(yaml.parse(text, path.name), Spec)
+    source_of(spec.source).check(spec.source)
     if path.exists() and not force:
         raise UsageError(f"{path} exists", hint="choose another name, or --force")
     atomic_write(path, text)
-    app.answer("init", {"spec": str(path)}, f"{shown(path)}\n  -> assay lock {name}")
+    listed = "".join(f"\n  note: {note}" for note in notes)
+    app.answer("init", {"spec": str(path), "notes": notes}, f"{shown(path)}{listed}\n  -> assay lock {name}")
     return 0
+
+
+def _first(name: str, source: str) -> tuple[str, list[str]]:
+    from pipeline.spec import yaml
+
+    # A source may hold what YAML takes for its own, such as " #"; as JSON it is plain text.
+    plain = yaml.parse(f"x: {source}", f"{name}.yaml")
+    as_is = not plain.problems and plain.value == {"x": source}
+    return _SPEC.format(name=name, source=source if as_is else json.dumps(source)), []
+
+
+def _converted(name: str, modelfile: Path, specs: Path) -> tuple[str, list[str]]:
+    from pipeline.core.errors import UsageError
+    from pipeline.spec.from_modelfile import spec_of
+    from pipeline.spec.modelfile import read_modelfile
+
+    try:
+        text = modelfile.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"can't read {modelfile}: {error}", hint="name a Modelfile") from None
+    folder = os.path.relpath(modelfile.resolve().parent, specs.resolve())
+    return spec_of(read_modelfile(text), name, folder=folder)

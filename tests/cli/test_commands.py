@@ -19,6 +19,7 @@ from tests.projects import edit
 # What each command is asked, and the schema of its answer.
 ASKED: list[tuple[str, list[str]]] = [
     ("init", ["init", "other", "--source", "file:../models/small.gguf"]),
+    ("init", ["init", "other", "--from-modelfile", "Modelfile"]),
     ("lock", ["lock"]),
     ("lock", ["lock", "small", "--check"]),
     ("lock", ["lock", "--dry-run"]),
@@ -101,6 +102,7 @@ def test_the_answer_as_json_and_in_words(
     ask: Ask, assayed: Project, monkeypatch: pytest.MonkeyPatch, schema: str, arguments: list[str]
 ) -> None:
     monkeypatch.chdir(assayed.root)
+    Path("Modelfile").write_text("FROM ./models/small.gguf\nPARAMETER temperature 0.5\nPARAMETER num_ctx 512\n")
     if arguments[0] == "import":
         assert ask("bundle", "-o", arguments[1])[0] == 0
     code, out, _ = ask(*arguments, "--json")
