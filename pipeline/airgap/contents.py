@@ -15,8 +15,11 @@ from pipeline.lock.model import Lockfile
 from pipeline.store.layout import Store
 
 
-def gather(project: Project, store: Store, lock: Lockfile, results: bytes | None = None) -> Packed:
-    """Return a model with its files (from the store, not read yet), its spec, its suites and results.
+def gather(
+    project: Project, store: Store, lock: Lockfile, results: bytes | None = None, spec_path: Path | None = None
+) -> Packed:
+    """Return a model with its files (from the store, not read yet), its spec (``specs/NAME.yaml`` unless it is elsewhere), its
+    suites and results.
 
     Raises LockOutOfDate when a suite is not the locked one, UsageError for a path that not every system takes.
     """
@@ -30,7 +33,7 @@ def gather(project: Project, store: Store, lock: Lockfile, results: bytes | None
         )
         for file in lock.files
     ]
-    spec = Blob.of((project.specs / f"{lock.name}.yaml").read_bytes())
+    spec = Blob.of((spec_path or project.specs / f"{lock.name}.yaml").read_bytes())
     layers.append(Layer("spec", f"specs/{lock.name}.yaml", "application/yaml", spec))
     for name in sorted(lock.suites):
         layers += _suite(project.suites / name, name, lock)

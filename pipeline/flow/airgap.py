@@ -8,6 +8,7 @@ from pipeline.airgap.contents import gather
 from pipeline.airgap.layout import Packed
 from pipeline.airgap.results import results_of
 from pipeline.flow.session import Session
+from pipeline.spec.load import find_spec
 
 
 def pack(session: Session, names: Iterable[str], *, results: bool = True) -> list[Packed]:
@@ -16,5 +17,5 @@ def pack(session: Session, names: Iterable[str], *, results: bool = True) -> lis
     for name in names:
         lock = session.current(name)
         made = results_of(session.project.database, str(lock.digest)) if results else None
-        found.append(gather(session.project, session.store, lock, made))
+        found.append(gather(session.project, session.store, lock, made, find_spec(session.project, name)))
     return found

@@ -164,6 +164,31 @@ def test_a_suite_that_changed_meanwhile_is_not_bundled(project: Project) -> None
         gather(project, Store(project.store), model.lock)
 
 
+def test_files_of_more_than_eight_gibibytes(tmp_path: Path) -> None:
+    """Their sizes don't fit into the digits of a tar header. The file is sparse: nothing of it is on the disk."""
+    from pipeline.airgap.bundle import _header
+
+    size, name = (9 << 30) + 5, "blobs/sha256/" + "0" * 64
+    with (tmp_path / "large.tar").open("wb") as file:
+        file.write(_header(name, size))
+        file.truncate(512 + (9 << 30) + 512 + 1024)
+    bundle = open_bundle(tmp_path / "large.tar")
+    assert bundle.names == {name: size}
+    listed = subprocess.run(["tar", "-tvf", tmp_path / "large.tar"], check=True, capture_output=True, text=True).stdout
+    assert f" {size} " in listed
+
+
+def test_a_spec_that_lies_elsewhere_goes_along(project: Project, tmp_path: Path) -> None:
+    from pipeline.flow.airgap import pack
+    from pipeline.flow.session import Session
+
+    packed(project)
+    (tmp_path / "small.yaml").write_text("# mine\n" + (project.specs / "small.yaml").read_text())
+    (model,) = pack(Session(project), [str(tmp_path / "small.yaml")])
+    (spec,) = [layer for layer in model.layers if layer.role == "spec"]
+    assert spec.title == "specs/small.yaml" and b"".join(spec.blob.pieces()).startswith(b"# mine")
+
+
 def test_sizes() -> None:
     assert [parse_size(text) for text in ("3900M", "4G", "4GiB", "2097152", "1024k")] == [
         *(3900 << 20, 4 << 30, 4 << 30, 2 << 20, 1 << 20)
