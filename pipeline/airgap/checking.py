@@ -48,5 +48,5 @@ def main(arguments: list[str]) -> int:
             print(f"  {state:<7}  {shown(file.role):<13}  {file.size:>15}  {file.hex}  {shown(file.title)}")
     for problem in text.splitlines():
         print(f"DAMAGED  {shown(problem)}")
-    print(f"{len(models)} models: {'damaged' if problems else 'all as it was made'}")
+    print(f"{len(models)} model{'s' * (len(models) != 1)}: {'damaged' if problems else 'all as it was made'}")
     return 1 if problems else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -65,6 +66,7 @@ def take_in(
             for hex, found in leaves.items():
                 with store.lock(hex):
                     if not store.has(Digest(hex)):
+                        os.utime(stage / hex)  # as new as it is: a prune that began before leaves it alone
                         store.publish(stage / hex, Digest(hex), found)
             _write(bundle, planned)
     written = tuple(write.target for write in planned.writes)

@@ -18,9 +18,10 @@ from pipeline.cli.command import NAMES, App, command
 @click.option("--results/--no-results", default=True, help="Whether what is on record goes along.")
 @click.option("--force", is_flag=True, help="Replace a bundle that is there.")
 def bundle(app: App, names: tuple[str, ...], output: Path, chunk_size: str | None, results: bool, force: bool) -> int:
-    """Write models with locks, specs, suites and results into one tar (an OCI image layout), with a script that checks it.
+    """Write models, with all that belongs to them, into one tar.
 
-    The same content gives the same bytes. Every blob is hashed on its way; nothing unverified is bundled.
+    It is an OCI image layout with blobs, locks, specs, suites and results, and a script that checks it where there is only a Python.
+    Every blob is hashed on its way: nothing unverified is bundled. The same content gives the same bytes.
 
     \b
     assay bundle tiny-chat -o tiny-chat.tar

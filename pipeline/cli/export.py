@@ -15,8 +15,9 @@ from pipeline.cli.command import NAME, App, command
 @click.option("--format", "format_", required=True, help="sha256sums, modelfile, cyclonedx-json or oci.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The file to write; for oci the folder.")
 def export(app: App, name: str, format_: str, output: Path | None) -> int:
-    """Write a locked model down for other tools: sums for sha256sum, a Modelfile for Ollama, a CycloneDX bill of materials, or an OCI
-    image layout in a folder.
+    """Write a locked model down for other tools.
+
+    Sums for sha256sum, a Modelfile for Ollama, a CycloneDX bill of materials, or an OCI image layout in a folder.
 
     \b
     assay export tiny-chat --format sha256sums > SHA256SUMS

@@ -14,8 +14,10 @@ from pipeline.cli.command import App, command
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would come, write nothing.")
 @click.option("--force", is_flag=True, help="Replace locks, specs and suites of the project that are others.")
 def import_(app: App, path: Path, dry_run: bool, force: bool) -> int:
-    """Take a bundle in: blobs into the store, then locks, specs and suites into the project. All of it is checked before anything of
-    it can be seen; one bad or missing byte, and nothing changes (exit 5).
+    """Take a bundle in, after checking all of it.
+
+    Blobs go into the store, then locks, specs and suites into the project. One bad or missing byte, and nothing changes (exit 5).
+    Results are put into .assay/imported.
 
     \b
     assay import tiny-chat.tar

@@ -21,10 +21,10 @@ from pipeline.cli.command import App, command, complete_names
     help="How a registry gets them: as a CNCF ModelPack, or as Docker's model runner packs them.",
 )
 def mirror(app: App, target: str, names: tuple[str, ...], format_: Any) -> int:
-    """Copy models to a folder (an OCI image layout, with all that `assay bundle` takes along), or push them to a registry.
+    """Copy models to a folder, or push them to a registry.
 
-    Only what isn't there yet is copied. A pushed model can be locked from there: its tag is its name. Logins are those of docker
-    login. A folder can be taken in by `assay import`.
+    Only what isn't there yet is copied. A folder is an OCI image layout with all that a bundle has, and can be imported like one. A
+    pushed model can be locked from there: its tag is its name. Logins are those of docker login.
 
     \b
     assay mirror /srv/models                       all that is locked

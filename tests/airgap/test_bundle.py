@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +63,17 @@ def test_it_is_an_image_layout_for_other_tools(project: Project, tmp_path: Path)
     for described in [manifest["config"], *manifest["layers"]]:
         blob = tmp_path / "layout" / "blobs/sha256" / described["digest"][7:]
         assert Digest.of_file(blob).hex == blob.name and blob.stat().st_size == described["size"]
+
+
+def test_skopeo_reads_it(project: Project, tmp_path: Path) -> None:
+    if not shutil.which("skopeo"):
+        pytest.skip("skopeo is not installed: no other tool has read a bundle. Debian: apt install skopeo")
+    bundled(project, tmp_path / "small.tar")
+    source, target = f"oci-archive:{tmp_path}/small.tar:small", f"dir:{tmp_path}/copy"
+    subprocess.run(["skopeo", "--insecure-policy", "copy", source, target], check=True, capture_output=True)
+    lock = read_lock(project, "small")
+    assert Digest.of_file(tmp_path / "copy" / lock.digest.hex) == lock.digest
+    assert Digest.of_file(tmp_path / "copy" / lock.weights.digest.hex) == lock.weights.digest
 
 
 def test_chunks_are_cut_to_size_and_their_sums_are_those_of_coreutils(project: Project, tmp_path: Path) -> None:
@@ -208,7 +220,7 @@ def test_the_script_checks_the_tar_its_chunks_and_the_folder(project: Project, t
         done = verify(argument, script=folder / "verify.py")
         assert (done.returncode, done.stderr) == (0, ""), done
         assert f"small  {read_lock(project, 'small').digest}" in done.stdout
-        assert "1 models: all as it was made" in done.stdout
+        assert "1 model: all as it was made" in done.stdout
     assert verify(script=folder / "verify.py").returncode == 0
     repacked = tmp_path / "repacked.tar"
     subprocess.run(["tar", "--format=gnu", "-cf", repacked, "-C", folder, "."], check=True)

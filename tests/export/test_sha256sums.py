@@ -7,6 +7,8 @@ import pytest
 
 from pipeline.core.project import Project
 from pipeline.export.sha256sums import render
+from pipeline.store.layout import Store
+from pipeline.store.views import view
 from tests.export.models import model_of, named, place
 from tests.projects import flip
 
@@ -22,3 +24,11 @@ def test_coreutils_check_them(project: Project, tmp_path: Path, name: str) -> No
     assert subprocess.run(command, cwd=folder, capture_output=True).returncode == 0
     flip(folder / name, 1000)
     assert subprocess.run(command, cwd=folder, capture_output=True).returncode == 1
+
+
+def test_they_fit_the_view_of_the_store(project: Project) -> None:
+    model = model_of(project)
+    folder = view(Store(project.store), model.lock.files)
+    command = ["sha256sum", "--check", "--strict"]
+    done = subprocess.run(command, cwd=folder, input=render(model), capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "small.gguf: OK\n")
