@@ -16,7 +16,7 @@ TITLE = "org.opencontainers.image.title"
 REF = "org.opencontainers.image.ref.name"
 MODEL_TYPE = "application/vnd.assay.model.v1"
 LOCK_TYPE = "application/vnd.assay.lock.v1+json"
-_MOST_JSON = 64 << 20
+_MOST_JSON = 16 << 20
 _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -52,13 +52,12 @@ def read_models(bundle: Tar | Folder) -> list[Model]:
         if json.loads(_small(bundle, "oci-layout"))["imageLayoutVersion"] != "1.0.0":
             raise Damaged("oci-layout: another version than 1.0.0")
         index = json.loads(_small(bundle, "index.json"))
-        models = [_model(bundle, descriptor) for descriptor in index["manifests"]]
+        names = [descriptor["annotations"][REF] for descriptor in index["manifests"]]
+        if not names or len(set(names)) < len(names):
+            raise Damaged("index.json names no model, or one of them twice")
+        return [_model(bundle, descriptor) for descriptor in index["manifests"]]
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise Damaged(f"what describes the bundle is malformed ({type(error).__name__}: {error})") from None
-    names = [model.name for model in models]
-    if not names or len(set(names)) < len(names):
-        raise Damaged("index.json names no model, or one of them twice")
-    return models
 
 
 def _small(bundle: Tar | Folder, name: str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from pipeline.airgap.described import is_safe
 from pipeline.core.project import Project
-from tests.airgap.bundles import bundled, forged, script_of
+from tests.airgap.bundles import bundled, forged, members, script_of, write_tar
 from tests.airgap.test_carried import refused
 
 Json = dict[str, Any]
@@ -59,6 +61,32 @@ def test_what_is_not_so_is_refused(project: Project, tmp_path: Path, how: str) -
     bundled(project, tmp_path / "small.tar")
     change, said = FORGED[how]
     bad = forged(tmp_path / "small.tar", tmp_path / "bad.tar", change)
+    assert said in refused(bad, script_of(tmp_path / "small.tar", tmp_path), tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    "how", ["no model", "one twice", "no name", "no list", "another layout", "no JSON", "a deep hole"]
+)
+def test_an_index_that_names_nothing_is_refused(project: Project, tmp_path: Path, how: str) -> None:
+    bundled(project, tmp_path / "small.tar")
+    parts = {info.name: content for info, content in members(tmp_path / "small.tar")}
+    index = json.loads(parts["index.json"])
+    (entry,) = index["manifests"]
+    said = "malformed"
+    match how:
+        case "no model" | "one twice":
+            index["manifests"] = [entry, entry] if how == "one twice" else []
+            said = "index.json names no model, or one of them twice"
+        case "no name":
+            entry["annotations"] = {}
+        case "no list":
+            index["manifests"] = 7
+    parts["index.json"] = json.dumps(index).encode()
+    if how == "another layout":
+        parts["oci-layout"], said = b'{"imageLayoutVersion": "2.0.0"}', "another version"
+    if how in ("no JSON", "a deep hole"):
+        parts["index.json"] = b"[" * 100_000 if how == "a deep hole" else b"\xff"
+    bad = write_tar(tmp_path / "bad.tar", [(tarfile.TarInfo(name), content) for name, content in parts.items()])
     assert said in refused(bad, script_of(tmp_path / "small.tar", tmp_path), tmp_path / "elsewhere")
 
 

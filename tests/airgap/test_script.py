@@ -1,9 +1,16 @@
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from pipeline.airgap.script import script
+from pipeline.core.project import Project
+from tests.airgap.bundles import bundled
 
 
 def test_it_is_one_file_for_python_3_8_and_its_standard_library() -> None:
@@ -23,3 +30,19 @@ def test_it_is_one_file_for_python_3_8_and_its_standard_library() -> None:
 def test_it_says_how_it_is_used() -> None:
     tree = ast.parse(script())
     assert "python3 verify.py [FILE.tar | FILE.tar.001 | FOLDER]" in (ast.get_docstring(tree) or "")
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.11", "3.13"])
+def test_a_python_of_that_age_runs_it(project: Project, tmp_path: Path, version: str) -> None:
+    installed = [str(path) for path in Path.home().glob(f".pyenv/versions/{version}.*/bin/python3")]
+    program = next(iter(installed), None) or shutil.which(f"python{version}")
+    if not program:
+        pytest.skip(f"no python{version} here: verify.py has NOT been run by it")
+    bundled(project, tmp_path / "small.tar", chunk=1 << 20)
+    (tmp_path / "verify.py").write_bytes(script())
+    command = [program, "-I", "-S", "-W", "error", str(tmp_path / "verify.py"), str(tmp_path / "small.tar.001")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "all as it was made" in done.stdout
+    (tmp_path / "small.tar.002").write_bytes(b"")
+    assert subprocess.run(command, capture_output=True, text=True).returncode == 1

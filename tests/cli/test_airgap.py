@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,3 +170,26 @@ def test_interrupted_it_leaves_nothing(project: Project, tmp_path: Path) -> None
     code, _, err = finish(process)
     assert code == 130 and "interrupted" in err
     assert not list(tmp_path.glob("*x.tar*"))
+
+
+@pytest.mark.parametrize("command", ["bundle", "import"])
+def test_a_medium_that_takes_no_more_is_said_and_left_clean(
+    ask: Ask, project: Project, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """The system lets no file grow over 1 MiB, as a full disk would not."""
+    monkeypatch.chdir(project.root)
+    assert ask("fetch")[0] == 0
+    assert ask("bundle", "-o", tmp_path / "all.tar")[0] == 0
+    target = tmp_path / "target"
+    target.mkdir()
+    arguments = f"bundle -o {target}/x.tar" if command == "bundle" else f"import {tmp_path}/all.tar"
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 1024; exec {sys.executable} -m pipeline.cli.main {arguments}"],
+        cwd=project.root if command == "bundle" else elsewhere,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and "File too large" in done.stderr, done
+    assert not list(target.iterdir()) and not list(elsewhere.glob("specs/*"))
+    assert [path for path in elsewhere.rglob("*") if path.is_file() and path.parent.name != "locks"] == []
