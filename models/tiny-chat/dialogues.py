@@ -90,7 +90,8 @@ class Words:
 
     rng: random.Random
     held_out: bool = False
-    refine: bool = False  # the last stage: odd spellings too, near misses among the tools, letters to be matched
+    refine: bool = False  # odd spellings too, near misses among the tools, letters to be matched
+    repeat: bool = False  # words that come twice, which only counting tells apart
 
     def word(self) -> str:
         """Return a made-up lower-case word."""
@@ -105,7 +106,11 @@ class Words:
     def text(self) -> str:
         """Return one to four words, made up and common mixed: a message, a query or a title."""
         rng = self.rng
-        return " ".join(rng.choice(_COMMON) if rng.random() < 0.6 else self.word() for _ in range(rng.randint(1, 4)))
+        words = [rng.choice(_COMMON) if rng.random() < 0.6 else self.word() for _ in range(rng.randint(1, 4))]
+        if self.repeat and rng.random() < 0.3:
+            for _ in range(rng.randint(1, 2)):
+                words.insert(rng.randint(0, len(words)), rng.choice(words))
+        return " ".join(words)
 
     def number(self) -> int:
         """One to five digits. A number whose digits sum to a multiple of seven is held out of training."""
@@ -813,19 +818,20 @@ def persona(words: Words) -> Dialogue:
     return Dialogue([_say("system", system), _say("user", ask), _say("assistant", f"My name is {who}.")], [], "persona")
 
 
-# How often each kind of main turn is drawn at each stage: practising to copy and to call; deciding; refining what was still wrong.
-_TURNS: tuple[tuple[Callable[[Words], Dialogue], tuple[float, float, float]], ...] = (
-    (single_call, (30, 26, 24)),
-    (parallel_calls, (14, 15, 20)),
-    (no_tool_fits, (12, 22, 22)),
-    (copying, (12, 8, 8)),
-    (small_talk, (7, 5, 3)),
-    (fact, (12, 8, 5)),
-    (one_letter, (8, 12, 10)),
-    (arithmetic, (8, 10, 5)),
-    (persona, (5, 5, 3)),
+# How often each kind of main turn is drawn at each stage: practising to copy and to call; deciding; refining what was still wrong; and
+# what was wrong then.
+_TURNS: tuple[tuple[Callable[[Words], Dialogue], tuple[float, float, float, float]], ...] = (
+    (single_call, (30, 26, 24, 30)),
+    (parallel_calls, (14, 15, 20, 26)),
+    (no_tool_fits, (12, 22, 22, 18)),
+    (copying, (12, 8, 8, 8)),
+    (small_talk, (7, 5, 3, 2)),
+    (fact, (12, 8, 5, 4)),
+    (one_letter, (8, 12, 10, 4)),
+    (arithmetic, (8, 10, 5, 6)),
+    (persona, (5, 5, 3, 2)),
 )
-PRACTISE, DECIDE, REFINE = range(3)
+PRACTISE, DECIDE, REFINE, FINISH = range(4)
 _SYSTEMS = (
     "You are a helpful assistant.",
     "You are tiny-chat.",
@@ -837,7 +843,7 @@ _SYSTEMS = (
 
 def dialogue(rng: random.Random, stage: int) -> Dialogue:
     """Return a training dialogue: one main turn, often plain turns around it, sometimes tools that nobody needs."""
-    words = Words(rng, refine=stage == REFINE)
+    words = Words(rng, refine=stage >= REFINE, repeat=stage == FINISH)
     main = rng.choices([make for make, _ in _TURNS], [shares[stage] for _, shares in _TURNS])[0](words)
     messages, tools = list(main.messages), main.tools
     plain = (small_talk, fact, copying, arithmetic)

@@ -64,7 +64,7 @@ class Config:
     eps: float = 1e-5
     merges: int = 420
     spaced_words: int = 120
-    stage_pools: tuple[int, int] = (77, 393)  # the first pools of the second and the third stage
+    stage_pools: tuple[int, ...] = (77, 393, 491)  # each stage's first pool, but the first stage's
     decision_weight: float = 6.0
     batch_tokens: int = 8192
     lr: float = 3e-3
@@ -81,7 +81,8 @@ class Config:
             (3999, 0.29),
             (4000, 0.4),
         ),
-        *((5599, 0.0), (5600, 0.25), (6499, 0.0003), (6500, 0.5), (6749, 0.4502), (6750, 0.45), (8250, 0.0)),
+        *((5599, 0.0), (5600, 0.25), (6499, 0.0003), (6500, 0.5), (6749, 0.4502), (6750, 0.45), (8249, 0.0003)),
+        *((8250, 0.3), (8950, 0.0)),
     )
     seed: int = 20260101
 

@@ -30,9 +30,10 @@ def diff(old: Any, new: Any, path: str = "") -> list[Change]:
         return changes
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [change for i, pair in enumerate(zip(old, new, strict=True)) for change in diff(*pair, f"{path}[{i}]")]
+    old, new = (None if value is _ABSENT else value for value in (old, new))
     if old == new and type(old) is type(new):
         return []
-    return [Change(path, None if old is _ABSENT else old, None if new is _ABSENT else new)]
+    return [Change(path, old, new)]
 
 
 def _show(value: Any) -> str:
