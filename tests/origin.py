@@ -73,6 +73,13 @@ class Origin(ThreadingHTTPServer):
         self.answers[path] = Answer(content, **how)
         return f"http://127.0.0.1:{self.server_port}{path}"
 
+    def forget(self) -> None:
+        """Answer nothing any more, and begin to count anew."""
+        self.answers.clear()
+        self.asked.clear()
+        self.credentials.clear()
+        self.sent = self.busiest = 0
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):  # clients may go away
             super().handle_error(request, client_address)

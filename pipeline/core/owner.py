@@ -25,7 +25,7 @@ class Owner:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._inode = 0
+        self._descriptor = -1  # kept open, so that no other file gets the number of ours
         self._over = threading.Event()
 
     def claim(self) -> bool:
@@ -37,12 +37,9 @@ class Owner:
                 if not self._bury_stale():
                     return False
                 continue
-            try:
-                self._inode = os.fstat(descriptor).st_ino
-                with suppress(OSError):  # on a full disk it stays empty, and only its age tells
-                    os.write(descriptor, json.dumps([_host(), os.getpid(), _started(os.getpid())]).encode())
-            finally:
-                os.close(descriptor)
+            self._descriptor = descriptor
+            with suppress(OSError):  # on a full disk it stays empty, and only its age tells
+                os.write(descriptor, json.dumps([_host(), os.getpid(), _started(os.getpid())]).encode())
             threading.Thread(target=self._beat, daemon=True).start()
             return True
         return False
@@ -50,15 +47,20 @@ class Owner:
     def release(self) -> None:
         """Remove the file, if it is still ours."""
         self._over.set()
-        with suppress(OSError):
-            if self._path.stat().st_ino == self._inode:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return
+        try:
+            if _same(os.fstat(descriptor), self._path.stat()):
                 self._path.unlink()
+        except OSError:
+            pass
+        finally:
+            os.close(descriptor)
 
     def _beat(self) -> None:
         while not self._over.wait(_BEAT):
             with suppress(OSError):
-                if self._path.stat().st_ino != self._inode:
-                    return
                 os.utime(self._path)
 
     def _bury_stale(self) -> bool:
@@ -66,14 +68,14 @@ class Owner:
         try:
             with self._path.open("rb") as file:
                 judged, content = os.fstat(file.fileno()), file.read(4096)
-            if not self._is_stale(judged, content):
-                return False
-            aside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
-            self._path.rename(aside)
-            if aside.stat().st_ino != judged.st_ino:  # somebody was faster, and this is the new owner's
-                with suppress(OSError):
-                    os.link(aside, self._path)
-            aside.unlink()
+                if not self._is_stale(judged, content):
+                    return False
+                aside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
+                self._path.rename(aside)
+                if not _same(aside.stat(), judged):  # somebody was faster, and this is the new owner's
+                    with suppress(OSError):
+                        os.link(aside, self._path)
+                aside.unlink()
         except FileNotFoundError:
             pass
         return True
@@ -86,6 +88,10 @@ class Owner:
         if host == _host() and isinstance(pid, int):
             return not _runs(pid, started)
         return _now(self._path.parent) - judged.st_mtime > _STALE
+
+
+def _same(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 
 
 @cache

@@ -160,7 +160,7 @@ def _from(store: Store, file: LockedFile, url: str, remote: Remote, line: Line, 
         said = f"{url}: the transfer broke off again and again, and this origin always begins from the start"
         raise NetworkError(said, hint=_AGAIN)
     finally:
-        partial.close()
+        partial.leave()
 
 
 def _bring(
@@ -182,6 +182,7 @@ def _bring(
     try:
         if path:
             take(path, partial, what, line.stop.is_set, tell)
+            line.came += partial.size
         else:
             Transfer(remote, url, partial, line, what, alone=alone, tries=tries).run(tell)
         while not follower.done():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,9 +29,9 @@ class Receipt:
     verified_at: float
     leaves: tuple[str, ...]
 
-    def fits(self, stat: os.stat_result) -> bool:
+    def fits(self, found: os.stat_result) -> bool:
         """Tell whether the file still looks as it did then."""
-        return (self.size, self.mtime_ns, self.inode) == (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        return (self.size, self.mtime_ns, self.inode) == (found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,15 @@ class Store:
         return self.root / "partial" / digest.hex
 
     def has(self, digest: Digest) -> bool:
-        """Tell whether a blob stands under its final name."""
-        return self.path(digest).is_file()
+        """Tell whether a blob stands under its final name: a file, not a link to one, which would be somebody else's."""
+        try:
+            return stat.S_ISREG(self.path(digest).lstat().st_mode)
+        except OSError:
+            return False
 
     def receipt(self, digest: Digest) -> Receipt | None:
         """Return what was remembered; None where nothing was, or it can't be read (the blob is then hashed again)."""
-        try:
-            content = json.loads(self.receipt_path(digest).read_bytes())
-            return Receipt(**{**content, "leaves": tuple(content["leaves"])})
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
+        return _receipt(self.receipt_path(digest))
 
     def lock(
         self,
@@ -72,9 +72,9 @@ class Store:
         """Return a lock between processes for all that makes or moves a blob; ``name`` is the digest's hex, where known. See ``locked``."""
         return locked(self.root / "locks" / name, wait=wait, held=held, over=over)
 
-    def remember(self, digest: Digest, leaves: tuple[str, ...], stat: os.stat_result) -> None:
-        """Write the receipt of a blob that was hashed just now; ``stat`` is from before that."""
-        receipt = Receipt(stat.st_size, stat.st_mtime_ns, stat.st_ino, time.time(), leaves)
+    def remember(self, digest: Digest, leaves: tuple[str, ...], found: os.stat_result) -> None:
+        """Write the receipt of a blob that was hashed just now; ``found`` is its state from before that."""
+        receipt = Receipt(found.st_size, found.st_mtime_ns, found.st_ino, time.time(), leaves)
         atomic_write(self.receipt_path(digest), json.dumps(asdict(receipt)))
 
     def publish(self, temporary: Path, digest: Digest, leaves: tuple[str, ...]) -> Path:
@@ -93,11 +93,28 @@ class Store:
         return final
 
     def quarantine(self, path: Path, digest: Digest) -> Path:
-        """Move a bad file out of the way, kept for whoever asks what happened; its receipt goes."""
+        """Move a bad file out of the way, kept for whoever asks what happened. A blob's receipt goes with it: its leaves tell a repair
+        which parts are still good.
+        """
         folder = self.root / "quarantine"
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / f"{digest.hex}.{time.strftime('%Y%m%dT%H%M%S')}.{secrets.token_hex(4)}"
         os.replace(path, kept)
         if path == self.path(digest):
-            self.receipt_path(digest).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.replace(self.receipt_path(digest), kept.with_name(f"{kept.name}.json"))
         return kept
+
+    def quarantined(self, digest: Digest) -> list[tuple[Path, Receipt | None]]:
+        """Return the bad files that were once under this digest, newest first, each with the receipt it had."""
+        found = [path for path in (self.root / "quarantine").glob(f"{digest.hex}.*") if path.suffix != ".json"]
+        newest = sorted(found, key=lambda path: path.name, reverse=True)
+        return [(path, _receipt(path.with_name(f"{path.name}.json"))) for path in newest]
+
+
+def _receipt(path: Path) -> Receipt | None:
+    try:
+        content = json.loads(path.read_bytes())
+        return Receipt(**{**content, "leaves": tuple(content["leaves"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

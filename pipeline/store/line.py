@@ -12,7 +12,7 @@ _TICK = 0.1
 
 
 class Line:
-    """``limit_rate`` is in bytes a second, over all connections together; None for no limit."""
+    """``limit_rate`` is in bytes a second, over all connections together; None for no limit. ``came`` is how many bytes came so far."""
 
     def __init__(self, limit_rate: int | None = None, connections: int = CONNECTIONS) -> None:
         self.stop = threading.Event()
@@ -20,6 +20,7 @@ class Line:
         self._rate = limit_rate
         self._next = 0.0
         self._lock = threading.Lock()
+        self.came = 0
 
     @contextmanager
     def connection(self, over: Callable[[], bool]) -> Iterator[bool]:
@@ -34,10 +35,11 @@ class Line:
             self._free.release()
 
     def pace(self, size: int, over: Callable[[], bool]) -> None:
-        """Wait until ``size`` bytes that came may have come, or until ``over`` says so."""
-        if not self._rate:
-            return
+        """Count ``size`` bytes that came, and wait until they may have come, or until ``over`` says so."""
         with self._lock:
+            self.came += size
+            if not self._rate:
+                return
             self._next = max(self._next, time.monotonic()) + size / self._rate
             until = self._next
         while (left := until - time.monotonic()) > 0 and not over():

@@ -119,6 +119,13 @@ class Partial:
         self.path.unlink(missing_ok=True)
         journal_of(self.path).unlink(missing_ok=True)
 
+    def leave(self) -> None:
+        """Close the file; nothing stays where nothing came."""
+        if self.spans.total or (not self._journaled and self._fd >= 0 and os.fstat(self._fd).st_size):
+            self.close()
+        else:
+            self.discard()
+
     def close(self) -> None:
         """Let go of the file; what is kept of it stays."""
         with self.changed:

@@ -41,7 +41,13 @@ def take(source: Path, partial: Partial, what: str, over: Callable[[], bool], te
             partial.record(0, size)
             tell(size)
             return
-        _copy(reading, writing, partial, over, tell)
+
+        def done(start: int, end: int) -> bool:
+            partial.record(start, end)
+            tell(end)
+            return not over()
+
+        copy_range(reading, writing, 0, size, done)
     except OSError as error:
         if error.errno in _OURS:
             raise Full(partial.path, error) from None
@@ -62,22 +68,26 @@ def clone(reading: int, writing: int) -> bool:
     return True
 
 
-def _copy(reading: int, writing: int, partial: Partial, over: Callable[[], bool], tell: Callable[[int], None]) -> None:
-    at, inside = 0, hasattr(os, "copy_file_range")
-    while at < partial.size and not over():
-        wanted = min(_STEP, partial.size - at)
-        done = 0
+def copy_range(
+    reading: int, writing: int, at: int, end: int, done: Callable[[int, int], bool] = lambda start, end: True
+) -> None:
+    """Copy the bytes from ``at`` to ``end`` to the same place, inside the kernel where it can; ``done`` hears of each step and may end it.
+
+    Raises OSError, also when the source is too short.
+    """
+    inside = hasattr(os, "copy_file_range")
+    while at < end:
+        wanted, size = min(_STEP, end - at), 0
         if inside:
             try:
-                done = os.copy_file_range(reading, writing, wanted, at, at)
+                size = os.copy_file_range(reading, writing, wanted, at, at)
             except OSError as error:
                 if error.errno not in _CANT:
                     raise
-            inside = done > 0
-        if not done:
-            done = os.pwrite(writing, os.pread(reading, wanted, at), at)
-        if not done:
+            inside = size > 0
+        size = size or os.pwrite(writing, os.pread(reading, wanted, at), at)
+        if not size:
             raise OSError(errno.EIO, "it became shorter while it was read")
-        partial.record(at, at + done)
-        at += done
-        tell(at)
+        if not done(at, at + size):
+            return
+        at += size

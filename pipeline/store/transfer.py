@@ -155,6 +155,10 @@ class Transfer:
             if isinstance(error, Refused) and error.status in _BUSY and self._limit.halve():
                 failures = 0  # fewer connections may be all that it takes
             self._over.wait(max(wait, _TICK))
+            with self._partial.changed:
+                if self._working > self._limit.now:  # this one is of those that are too many
+                    self._todo.insert(0, (at, end))
+                    return
 
     def _once(self, descriptor: int, at: int, end: int) -> tuple[int, NetworkError | None]:
         """Read from ``at`` to ``end`` in one request; returns how far it came, and why no further."""

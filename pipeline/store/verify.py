@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISLNK
 
 from pipeline.core.digest import Digest
 from pipeline.core.errors import DigestMismatch
@@ -36,17 +38,42 @@ class Verified:
 def verify(
     store: Store, files: Sequence[LockedFile], *, deep: bool, quarantine: bool = True, progress: Progress = SILENT
 ) -> list[Verified]:
-    """Judge every file: by its receipt, or with ``deep`` by hashing it again, files in parallel.
+    """Judge every file: by its receipt, or with ``deep`` by hashing it again, files in parallel, the largest first.
 
-    A file that has no receipt, or no longer looks as its receipt says, is hashed in any case. Bad files are moved to the quarantine,
-    where the store can be written. Opens no socket.
+    A file that has no receipt, or no longer looks as its receipt says, is hashed in any case. One file is hashed by one core: its
+    leaves could be hashed by many, but the receipt that names them lies beside the blob, and whoever forges one can forge the other.
+    Bad files are moved to the quarantine, where the store can be written. Opens no socket.
     """
     unique = list({file.digest: file for file in files}.values())
+    over = threading.Event()
     with (
         progress.task("verify", sum(file.size for file in unique), "B") as task,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
-        return list(pool.map(lambda file: _judge(store, file, deep, quarantine, task.advance), unique))
+
+        def advance(amount: int) -> None:
+            if over.is_set():
+                raise _Interrupted
+            task.advance(amount)
+
+        try:
+            largest = sorted(unique, key=lambda file: -file.size)
+            judged = dict(
+                zip(
+                    (file.digest for file in largest),
+                    pool.map(lambda file: _judge(store, file, deep, quarantine, advance), largest),
+                    strict=True,
+                )
+            )
+        except BaseException:
+            over.set()  # the pool waits for its threads: they end at their next chunk
+            pool.shutdown(cancel_futures=True)
+            raise
+        return [judged[file.digest] for file in unique]
+
+
+class _Interrupted(Exception):
+    """Nobody waits for the result any more."""
 
 
 def require(results: Sequence[Verified]) -> None:
@@ -61,7 +88,10 @@ def require(results: Sequence[Verified]) -> None:
 def _judge(store: Store, file: LockedFile, deep: bool, quarantine: bool, advance: Callable[[int], None]) -> Verified:
     path = store.path(file.digest)
     try:
-        stat = path.stat()
+        stat = path.lstat()
+        if S_ISLNK(stat.st_mode):
+            kept = _put_away(store, path, file.digest, stat) if quarantine else None
+            return Verified(file, path, False, problem="a link to somewhere else", kept=kept)
         receipt = store.receipt(file.digest)
         known = receipt is not None and receipt.fits(stat)
         if known and not deep:
@@ -89,7 +119,7 @@ def _put_away(store: Store, path: Path, digest: Digest, judged: os.stat_result) 
     """Move a bad blob to the quarantine unless another process was faster; None where it could not be moved."""
     try:
         with store.lock(digest.hex):
-            now = path.stat()
+            now = path.lstat()
             if (now.st_ino, now.st_mtime_ns, now.st_size) != (judged.st_ino, judged.st_mtime_ns, judged.st_size):
                 return None
             return store.quarantine(path, digest)

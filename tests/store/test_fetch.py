@@ -5,20 +5,17 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from pipeline.core import http
 from pipeline.core.digest import Digest
 from pipeline.core.errors import DigestMismatch, NetworkError, UsageError
 from pipeline.lock.model import LockedFile
-from pipeline.store import transfer
 from pipeline.store.fetch import fetch, learn
 from pipeline.store.layout import Store
-from tests.origin import Answer, Origin, origin
+from tests.origin import Answer, Origin
 from tests.projects import until
 from tests.store.heard import Heard
 
@@ -26,32 +23,6 @@ CONTENT = b"GGUF" + bytes(range(251)) * 8000  # 2 MB
 DIGEST = Digest.of(CONTENT)
 PATH = "/m.gguf"
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def one_origin() -> Iterator[Origin]:
-    with origin() as running:
-        yield running
-
-
-@pytest.fixture
-def server(one_origin: Origin) -> Origin:
-    one_origin.answers.clear()
-    one_origin.asked.clear()
-    one_origin.sent = 0
-    return one_origin
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits long before trying again."""
-    monkeypatch.setattr(http, "_FIRST_WAIT", 0.01)
-    monkeypatch.setattr(transfer, "_TICK", 0.02)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def locked(*urls: str, content: bytes = CONTENT) -> LockedFile:

@@ -86,7 +86,9 @@ def test_quarantine_keeps_every_bad_file_and_forgets_the_receipt(store: Store) -
         store.remember(DIGEST, (), path.stat())
         kept.add(store.quarantine(path, DIGEST))
         assert not path.exists() and store.receipt(DIGEST) is None
+        assert store.quarantined(DIGEST)[0][1] is not None, "the receipt went with it"
     assert len(kept) == 3 and all(path.read_bytes() == b"bad" and path.name.startswith(DIGEST.hex) for path in kept)
+    assert {path for path, _ in store.quarantined(DIGEST)} == kept and store.quarantined(Digest.of(b"?")) == []
 
 
 def test_a_bad_partial_leaves_the_good_blobs_receipt(store: Store) -> None:

@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.digest import Digest
 from pipeline.core.errors import DigestMismatch
+from pipeline.core.progress import Task
 from pipeline.lock.model import LockedFile
 from pipeline.store import verify as module
 from pipeline.store.hashing import Hasher
 from pipeline.store.layout import Store
 from pipeline.store.verify import Verified, require, verify
 from tests.projects import flip
+from tests.store.heard import Heard
 
 CONTENTS = {name: name.encode() * 50_000 for name in ("one", "two", "three")}
 
@@ -150,6 +157,44 @@ def test_a_store_that_can_not_be_written_is_still_judged(store: Store, monkeypat
     assert (bad.ok, bad.kept, good.ok) == (False, None, True)
 
 
+def test_a_link_in_a_blobs_place_is_no_blob(store: Store, tmp_path: Path) -> None:
+    """Not even to the right bytes: who owns them may change them."""
+    path, precious = store.path(FILES[0].digest), tmp_path / "precious"
+    path.rename(precious)
+    path.symlink_to(precious)
+    assert not store.has(FILES[0].digest)
+    (bad,) = verify(store, [FILES[0]], deep=False)
+    assert bad.problem == "a link to somewhere else" and bad.kept is not None and bad.kept.is_symlink()
+    assert precious.read_bytes() == CONTENTS["one"] and not path.is_symlink()
+
+
+def test_an_interrupt_does_not_wait_for_the_hashing(store: Store) -> None:
+    """It comes while a large file is hashed, of which most is left."""
+    size = 8 << 30
+    large = FILES[0].model_copy(update={"size": size, "sha256": "sha256:" + "0" * 64})
+    store.path(large.digest).parent.mkdir(parents=True)
+    with store.path(large.digest).open("wb") as file:
+        file.truncate(size)
+
+    class Interrupting(Heard):
+        heard = 0
+
+        def advance(self, amount: int = 1) -> None:
+            self.heard += 1
+            if self.heard == 100:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+        @contextmanager
+        def task(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
+            yield self
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        verify(store, [large, *FILES[1:]], deep=True, progress=Interrupting())
+    assert time.monotonic() - began < 2
+    assert store.has(large.digest)
+
+
 def test_a_folder_in_a_blobs_place_is_unreadable(store: Store) -> None:
     path = store.path(FILES[0].digest)
     path.unlink()
@@ -165,8 +210,6 @@ def test_a_blob_is_judged_once_however_often_it_is_named(store: Store) -> None:
 
 
 def test_progress_hears_of_every_byte(store: Store) -> None:
-    from tests.store.heard import Heard
-
     for deep in (False, True):
         heard = Heard()
         verify(store, FILES, deep=deep, progress=heard)

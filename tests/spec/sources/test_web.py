@@ -30,9 +30,7 @@ def away() -> Iterator[Origin]:
 @pytest.fixture(autouse=True)
 def fresh(hub: Origin, away: Origin) -> None:
     for server in (hub, away):
-        server.answers.clear()
-        server.asked.clear()
-        server.credentials.clear()
+        server.forget()
 
 
 def read(file: WebFile, start: int = 0, end: int | None = None) -> tuple[int, int | None, bytes]:
