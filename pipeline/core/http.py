@@ -10,14 +10,14 @@ import http.client
 import ipaddress
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from pipeline import __version__
 from pipeline.core.errors import NetworkError, UsageError
@@ -31,6 +31,7 @@ MOST_METADATA = 64 << 20
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 30.0
 _REDIRECTS = 5
 _TRIES, _FIRST_WAIT, _LONGEST_WAIT = 5, 0.5, 300.0
+_SECONDS = re.compile("[0-9]{1,8}")
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -76,13 +77,16 @@ def is_loopback(host: str) -> bool:
 
 
 def _reach(host: str) -> int:
-    """Return how far away a host is by its name alone: 0 this machine, 1 a private network, 2 anywhere."""
+    """Return how far away a host is by its name alone: 0 this machine, 1 a private network, 2 anywhere. Odd spellings of an address
+    (``127.1``, ``0x7f000001``), which resolvers understand, count as private wherever they lead.
+    """
     if host == "localhost":
         return 0
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return 2
+        odd = re.fullmatch(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?|(.*\.)?localhost\.?", host, re.IGNORECASE)
+        return 1 if odd else 2
     return 0 if address.is_loopback else 2 if address.is_global else 1
 
 
@@ -216,7 +220,7 @@ def pause(error: NetworkError, number: int) -> float | None:
 def _asked_wait(headers: Mapping[str, str]) -> float | None:
     """Return the seconds of ``Retry-After``, or of a ``RateLimit`` that is used up (``"api";r=0;t=55``)."""
     said = headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit() and len(said) < 9:
+    if _SECONDS.fullmatch(said):
         return float(said)
     if said:
         try:
@@ -224,9 +228,10 @@ def _asked_wait(headers: Mapping[str, str]) -> float | None:
         except ValueError:
             return None
     limits = [
-        dict(part.partition("=")[::2] for part in one.split(";")) for one in headers.get("ratelimit", "").split(",")
+        dict(part.strip().partition("=")[::2] for part in one.split(";"))
+        for one in headers.get("ratelimit", "").split(",")
     ]
-    waits = [int(limit["t"]) for limit in limits if limit.get("r") == "0" and limit.get("t", "").isdigit()]
+    waits = [int(limit["t"]) for limit in limits if limit.get("r") == "0" and _SECONDS.fullmatch(limit.get("t", ""))]
     return float(max(waits)) if waits else None
 
 
@@ -237,35 +242,11 @@ def _timeout() -> urllib3.Timeout:
 
 
 def _pool_for(url: str) -> urllib3.PoolManager:
-    """Return the connections to the host of ``url``: direct ones, or those of the proxy that the environment names."""
-    from urllib.request import getproxies, proxy_bypass
+    """Return the connections to the host of ``url``."""
+    from pipeline.core.pools import pool_for
 
     scheme, host, port = origin_of(url)
-    proxies = getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    if not proxy or is_loopback(host) or proxy_bypass(f"{host}:{port}"):
-        return _pool("")
-    return _pool(proxy if "://" in proxy else f"http://{proxy}")
-
-
-@cache
-def _pool(proxy: str) -> urllib3.PoolManager:
-    import urllib3
-
-    if not proxy:
-        return urllib3.PoolManager(maxsize=64)
-    try:
-        parts = urlsplit(proxy)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"a proxy of scheme {parts.scheme!r}")
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-        return urllib3.ProxyManager(
-            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
-            maxsize=64,
-            proxy_headers=urllib3.make_headers(proxy_basic_auth=user) if user else None,
-        )
-    except ValueError as error:
-        raise UsageError(f"the proxy settings can't be used: {error}", hint="see HTTPS_PROXY and ALL_PROXY") from None
+    return pool_for(scheme, host, port, direct=is_loopback(host))
 
 
 def _redirected(asked: str, old: str, location: str) -> str:
