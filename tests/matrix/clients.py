@@ -81,12 +81,15 @@ class Client(Protocol):
 
 @dataclass
 class Process:
-    """What both clients share: a folder of their own, an environment, processes."""
+    """What both clients share: a folder of their own, an environment, processes. ``inside`` lets Assay run its commands in this
+    process, which saves the start-up of each.
+    """
 
     folder: Path
     patience: float = 30.0
     environment: dict[str, str] = field(default_factory=dict)
     reference: str = ""
+    inside: bool = True
 
     def aim(self, reference: str, endpoint: str, *, token: bool = True) -> None:
         """Say what shall be fetched, from which hub."""
@@ -140,10 +143,9 @@ class Process:
 
 
 class Assay(Process):
-    """Assay in a project of one spec. ``inside`` runs commands in this process, which saves the start-up of each."""
+    """Assay in a project of one spec."""
 
     name = "assay"
-    inside = True
 
     @property
     def store(self) -> Store:
