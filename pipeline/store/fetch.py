@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pipeline.core.canonical import digest_of
@@ -49,7 +49,7 @@ def fetch(
     with store.lock(file.digest.hex, lambda: progress.note(held), line.stop.is_set):
         if store.has(file.digest):  # the other process has finished
             return final
-        remotes = [(url, remote) for url in file.urls if (remote := _reachable(url, root, offline))]
+        remotes = [place for url in file.urls for place in _places(url, root, offline)]
         if not remotes:
             hint = "run assay fetch without --offline"
             raise NetworkError(f"{file.path} ({file.digest}) is not in the store", hint=hint)
@@ -119,13 +119,18 @@ def _check_room(store: Store, size: int) -> None:
         raise UsageError(said, hint="free some space, or name another store: ASSAY_STORE=FOLDER")
 
 
-def _reachable(url: str, root: Path, offline: bool) -> Remote | None:
-    """Return the file at ``url``; None when it can't be had without a network."""
+def _places(url: str, root: Path, offline: bool) -> Iterator[tuple[str, Remote]]:
+    """Yield where the file at ``url`` can be had, each with what it is called: on this machine first, if another tool has it."""
     source = source_of(url)
     if offline and url.startswith(("http:", "https:")):
-        return None
+        return
     remote = source.open(url, root=root)
-    return remote if source.LOCAL or not offline or _path_of(remote) else None
+    otherwise: Remote | None = getattr(remote, "otherwise", None)
+    if otherwise is not None:
+        yield str(_path_of(remote)), remote
+        remote = otherwise
+    if source.LOCAL or not offline or _path_of(remote):
+        yield url, remote
 
 
 def _path_of(remote: Remote) -> Path | None:
@@ -146,7 +151,7 @@ def _from(store: Store, file: LockedFile, url: str, remote: Remote, line: Line, 
                 except NoRanges:
                     alone = True
                 except TooMuch:
-                    raise _wrong(store, file, url, partial, f"more than {file.size} bytes") from None
+                    raise _wrong(store, file, url, partial, f"more than {file.size} bytes", None) from None
                 else:
                     if follower.digest == file.digest:
                         partial.close()
@@ -154,7 +159,8 @@ def _from(store: Store, file: LockedFile, url: str, remote: Remote, line: Line, 
                         partial.discard()
                         return final
                     if not partial.kept:
-                        raise _wrong(store, file, url, partial, f"{follower.digest} ({file.size} bytes)")
+                        got = f"{follower.digest} ({file.size} bytes)"
+                        raise _wrong(store, file, url, partial, got, _path_of(remote))
                 partial.reset()
                 tell(0)
         said = f"{url}: the transfer broke off again and again, and this origin always begins from the start"
@@ -207,11 +213,11 @@ def _teller(task: Task) -> Callable[[int], None]:
     return tell
 
 
-def _wrong(store: Store, file: LockedFile, url: str, partial: Partial, got: str) -> DigestMismatch:
-    """Put the bad file away; returns what the user must hear."""
+def _wrong(store: Store, file: LockedFile, url: str, partial: Partial, got: str, source: Path | None) -> DigestMismatch:
+    """Put the bad file away, unless it is the copy of a ``source`` that is still there; returns what the user must hear."""
     partial.close()
     page = foreign_file(partial.path, file.role, file.path)
-    kept = store.quarantine(partial.path, file.digest)
+    kept = source or store.quarantine(partial.path, file.digest)
     partial.discard()
     return DigestMismatch(
         f"{file.path} from {url} is not what the lock names{f': {page}' if page else ''}\n"

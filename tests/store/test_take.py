@@ -13,7 +13,9 @@ from pipeline.store import take as module
 from pipeline.store.fetch import fetch, learn
 from pipeline.store.layout import Store
 from pipeline.store.partial import Partial
+from tests.origin import Origin
 from tests.store.blobs import locked
+from tests.store.heard import Heard
 
 CONTENT = b"GGUF" + os.urandom(3 << 20)
 DIGEST = Digest.of(CONTENT)
@@ -95,6 +97,7 @@ def test_another_size_and_other_bytes_are_refused(store: Store, source: Path) ->
     with pytest.raises(DigestMismatch, match="is not what the lock names"):
         bring(store, source)
     assert not store.has(DIGEST) and source.exists()
+    assert not list(store.root.glob("quarantine/*")) and not list(store.root.glob("partial/*"))
 
 
 def test_what_can_not_be_read_is_told(store: Store, tmp_path: Path) -> None:
@@ -111,3 +114,23 @@ def test_learning_takes_it_too(store: Store, source: Path) -> None:
     assert store.path(DIGEST).read_bytes() == CONTENT and not list(store.root.glob("partial/*"))
     with pytest.raises(DigestMismatch, match="not the 5 of a moment ago"):
         learn(store, "file:m.gguf", 5, source.parent)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_another_tool_has_is_taken_and_where_it_is_damaged_the_hub_is_asked(
+    store: Store, server: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bool
+) -> None:
+    commit = "0123456789" * 4
+    cached = tmp_path / "hub" / "models--org--name" / "snapshots" / commit / "m.gguf"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(CONTENT[:-1] + b"?" if damaged else CONTENT)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    server.put(f"/org/name/resolve/{commit}/m.gguf", CONTENT)
+    file, heard = locked(CONTENT, f"hf://org/name@{commit}/m.gguf"), Heard()
+    if damaged:
+        with pytest.raises(DigestMismatch, match=f"m.gguf from {cached} is not what the lock names"):
+            fetch(store, file, tmp_path, offline=True)
+    assert fetch(store, file, tmp_path, offline=not damaged, progress=heard).read_bytes() == CONTENT
+    assert len(server.asked) == damaged and len(heard.notes) == damaged
+    assert not list(store.root.glob("quarantine/*"))

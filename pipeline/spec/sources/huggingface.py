@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -63,9 +63,16 @@ def open(url: str, *, root: Path) -> HubFile | LocalFile:
     wanted = parse(url)
     if not is_commit(wanted.rev) or not wanted.path:
         raise UsageError(f"{url} is not pinned", hint="hf://ORG/NAME@COMMIT/FILE is, with all 40 digits of the commit")
-    if path := cached(wanted.repo, wanted.rev, wanted.path):
-        return LocalFile(path)
-    return HubFile(wanted)
+    hub = HubFile(wanted)
+    path = cached(wanted.repo, wanted.rev, wanted.path)
+    return CachedFile(path, otherwise=hub) if path else hub
+
+
+@dataclass(frozen=True)
+class CachedFile(LocalFile):
+    """A file in the cache of other tools. ``otherwise`` is the same at the hub, for when the cached bytes are not the right ones."""
+
+    otherwise: HubFile | None = None
 
 
 class HubFile(WebFile):
