@@ -32,17 +32,39 @@ class Owner:
         """Become the owner; False when somebody else is. Removes a stale file. Raises OSError."""
         for _ in range(2):
             try:
-                descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+                self._descriptor = self._created()
             except FileExistsError:
                 if not self._bury_stale():
                     return False
                 continue
-            self._descriptor = descriptor
-            with suppress(OSError):  # on a full disk it stays empty, and only its age tells
-                os.write(descriptor, json.dumps([_host(), os.getpid(), _started(os.getpid())]).encode())
             threading.Thread(target=self._beat, daemon=True).start()
             return True
         return False
+
+    def _created(self) -> int:
+        """Create the file, its content in it from the first moment: a process that is killed leaves nothing that only its age tells of.
+        Raises FileExistsError.
+        """
+        whole = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
+        descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            with suppress(OSError):  # on a full disk it stays empty
+                os.write(descriptor, json.dumps([_host(), os.getpid(), _started(os.getpid())]).encode())
+            try:
+                os.link(whole, self._path)
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without links
+                first = descriptor
+                descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+                os.close(first)
+                os.write(descriptor, whole.read_bytes())
+        except BaseException:
+            os.close(descriptor)
+            raise
+        finally:
+            whole.unlink(missing_ok=True)
+        return descriptor
 
     def release(self) -> None:
         """Remove the file, if it is still ours."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import urllib3
-
 from pipeline.core.errors import UsageError
+
+if TYPE_CHECKING:
+    import urllib3
 
 
 def pool_for(scheme: str, host: str, port: int, *, direct: bool) -> urllib3.PoolManager:
@@ -22,6 +24,8 @@ def pool_for(scheme: str, host: str, port: int, *, direct: bool) -> urllib3.Pool
 
 @cache
 def _pool(proxy: str) -> urllib3.PoolManager:
+    import urllib3  # it opens a socket to see whether there is IPv6
+
     if not proxy:
         return urllib3.PoolManager(maxsize=64)
     try:
