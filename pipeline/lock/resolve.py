@@ -168,8 +168,6 @@ def _locked(blob: Blob, role: str, digest: Digest, known: str, mirrors: tuple[st
 def _mirrors(spec: Spec, path: str, shards: int) -> tuple[str, ...]:
     """Return the mirrors' URLs of one file. Raises UsageError."""
     for mirror in spec.mirrors:
-        if source_of(mirror).LOCAL:
-            raise UsageError(f"mirrors: {mirror} is no place that others can reach", hint="write an https URL")
         if shards > 1 and not mirror.endswith("/"):
             raise UsageError(
                 f"mirrors: {mirror} names one file, the weights are {shards}", hint="write a folder, with / at its end"

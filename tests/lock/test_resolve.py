@@ -161,9 +161,6 @@ def test_mirrors_follow_the_spec_and_nothing_is_asked(project: Project, server: 
         "https://a.example/b/small.gguf",
         "https://c.example/d.gguf",
     )
-    edit(path, "https://a.example/b/", "file:../x.gguf")
-    with pytest.raises(UsageError, match="no place that others can reach"):
-        ask(path, project, never, lock)
 
 
 # -- split sets ---------------------------------------------------------------------------------------------------------
@@ -199,6 +196,18 @@ def test_a_split_set_is_one_model(project: Project, split: list[Path], tiny_chat
         assert found.gguf[key] == whole[key]
     assert found.gguf["shards"] == len(split) > 2
     assert found.gguf["file_bytes"] == sum(part.stat().st_size for part in split)
+
+
+def test_a_mirror_of_a_set_is_a_folder(project: Project, split: list[Path]) -> None:
+    for part in split:
+        (project.root / "models" / part.name).write_bytes(part.read_bytes())
+    path = find_spec(project, "small")
+    edit(path, "models/small.gguf", f"models/{split[0].name}\nmirrors: [https://a.example/b/]")
+    found = ask(path, project, lambda url, size: Digest.of(b""))
+    assert [file.urls[1] for file in found.files] == [f"https://a.example/b/{part.name}" for part in split]
+    edit(path, "a.example/b/", "a.example/b.gguf")
+    with pytest.raises(UsageError, match="names one file, the weights are 3"):
+        ask(path, project, lambda url, size: Digest.of(b""))
 
 
 def test_a_digest_in_the_spec_can_not_name_a_set(project: Project, split: list[Path]) -> None:
