@@ -216,7 +216,17 @@ def formats() -> str:
         (f"`{name}`", f"`reports/NAME.{kind.SUFFIX}`", summary(kind))
         for name, kind in discover("pipeline.report.formats").items()
     ]
-    return "\n\n".join(["# Report formats", MARK, table(("Format", "File", "What"), *rows)])
+    exports = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.export").items()]
+    return "\n\n".join(
+        [
+            "# Formats",
+            MARK,
+            "## Of `assay report`",
+            table(("Format", "File", "What"), *rows),
+            "## Of `assay export`",
+            table(("Format", "What"), *exports),
+        ]
+    )
 
 
 def spec() -> str:

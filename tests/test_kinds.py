@@ -29,6 +29,7 @@ PAGES = {
     "pipeline.evals.kinds": "suites",
     "pipeline.spec.sources": "sources",
     "pipeline.report.formats": "formats",
+    "pipeline.export": "formats",
 }
 KINDS = [(package, name) for package in PAGES for name in discover(package)]
 
