@@ -32,7 +32,7 @@ def outcome(done: Done, played: Stage, client: Assay | HubClient) -> str:
     if done.code is None:
         said.append(f"**hung** (ended after {client.patience:.0f} s)")
     elif "Traceback (most recent call last)" in done.said or done.code == 70:
-        said.append("**traceback**")
+        said.append("**an error with a traceback**")
     elif done.code == 0 and right:
         said.append("right file")
     elif done.code == 0:
