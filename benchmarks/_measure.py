@@ -79,6 +79,12 @@ def in_turns(contestants: Sequence[Contestant], repetitions: int) -> None:
             print(f"  {one.name}: {one.seconds[-1]:.2f} s", file=sys.stderr, flush=True)
 
 
+def as_installed(folder: Path) -> None:
+    """Let all commands from now on find their modules compiled, as after an installation."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
+
+
 def verdict(value: float, goal: float, contestants: Sequence[Contestant], *, least: bool = True) -> str:
     """Return whether a goal is met, and whether that can be told."""
     said = "met" if (value >= goal if least else value <= goal) else "MISSED"

@@ -13,6 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from _measure import as_installed
+
 from pipeline.bench.stats import median, spread
 from tests.matrix.clients import Assay, Done
 from tests.matrix.hostile import Hostile, hostile
@@ -93,8 +95,10 @@ def main() -> int:
     times: dict[str, list[float]] = {"lock, cold": [], "lock --check": [], "lock again": [], "--help": []}
     asked: dict[str, int] = {}
     folder = Path(tempfile.mkdtemp(prefix="assay-catalog-"))
+    as_installed(folder)
     try:
         with Catalog(folder, args.models) as catalog:
+            catalog.client.run("lock", "--check")  # so that its modules are compiled
             for _ in range(args.repetitions):
                 catalog.forget()
                 steps = {"lock, cold": ["lock"], "lock --check": ["lock", "--check"], "lock again": ["lock"]}
