@@ -23,6 +23,7 @@ from pipeline.lock.model import LockedFile, Lockfile
 from pipeline.lock.resolve import Resolver
 from pipeline.spec.load import find_spec, read_spec
 from pipeline.store.fetch import learn
+from pipeline.store.line import Line
 from pipeline.store.repair import repair
 from pipeline.store.together import fetch_all as fetch_together
 from pipeline.store.verify import Verified, require, verify
@@ -43,9 +44,11 @@ class Locked:
     meaning: tuple[Meaning, ...] = ()
 
 
-def make_lock(session: Session, name: str, *, dry_run: bool = False, upgrade: bool = False) -> Locked:
+def make_lock(
+    session: Session, name: str, *, dry_run: bool = False, upgrade: bool = False, line: Line | None = None
+) -> Locked:
     """Resolve a spec and write its lock. Nothing is written when nothing changed, or with ``dry_run``. What the lock pins already
-    stays, unless ``upgrade`` asks its origin again.
+    stays, unless ``upgrade`` asks its origin again. Downloads of files whose digest nobody publishes go over ``line``.
 
     Raises SpecError for faults in the spec or its suites, UsageError for what it names and isn't there, NewerLock when
     the lock there is of a newer Assay.
@@ -56,7 +59,7 @@ def make_lock(session: Session, name: str, *, dry_run: bool = False, upgrade: bo
 
     def learn_digest(url: str, size: int) -> Digest:
         register(session.project, session.store)
-        return learn(session.store, url, size, session.project.root, progress=session.progress)
+        return learn(session.store, url, size, session.project.root, progress=session.progress, line=line)
 
     resolver = Resolver(session.project, learn_digest, session.progress)
     lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
@@ -67,14 +70,15 @@ def make_lock(session: Session, name: str, *, dry_run: bool = False, upgrade: bo
 
 
 def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False, upgrade: bool = False) -> list[Locked]:
-    """Make several locks at once: most of the time goes into waiting for origins. The first error ends it, after those that were
-    under way.
+    """Make several locks at once: most of the time goes into waiting for origins. The first error ends it; locks that were made by
+    then stay.
     """
     names = list(names)
     if len(names) == 1:
         return [make_lock(session, names[0], dry_run=dry_run, upgrade=upgrade)]
+    line = Line()
     with session.progress.task("lock", len(names), "specs") as task, ThreadPoolExecutor(_AT_ONCE) as pool:
-        waiting = [pool.submit(make_lock, session, name, dry_run=dry_run, upgrade=upgrade) for name in names]
+        waiting = [pool.submit(make_lock, session, name, dry_run=dry_run, upgrade=upgrade, line=line) for name in names]
         try:
             made = []
             for one in waiting:
@@ -82,6 +86,7 @@ def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False,
                 task.advance()
             return made
         finally:
+            line.stop.set()  # or an interrupt would wait for whole downloads
             pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -68,14 +68,21 @@ def fetch(
 
 
 def learn(
-    store: Store, url: str, size: int, root: Path, *, progress: Progress = SILENT, limit_rate: int | None = None
+    store: Store,
+    url: str,
+    size: int,
+    root: Path,
+    *,
+    progress: Progress = SILENT,
+    limit_rate: int | None = None,
+    line: Line | None = None,
 ) -> Digest:
     """Download what nobody has named a digest for, into the store, and return the digest its bytes have.
 
     It comes in one piece and is never resumed: without a digest nobody could tell whether two parts are of one file. Raises
     NetworkError when other than ``size`` bytes come, UsageError when the disk is full.
     """
-    place, line = store.root / "partial" / f"url-{digest_of(url).hex}", Line(limit_rate)
+    place, line = store.root / "partial" / f"url-{digest_of(url).hex}", line or Line(limit_rate)
     with store.lock(place.name, lambda: progress.note(f"{url}: another process fetches it; waiting")):
         remote = source_of(url).open(url, root=root)
         _check_room(store, size)

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.errors import DigestMismatch, LockOutOfDate, NetworkError, SpecError, UsageError
 from pipeline.core.project import Project
-from pipeline.flow.prepare import check, fetch_all, make_lock, repair_all, verify_all
+from pipeline.flow.prepare import check, fetch_all, make_lock, make_locks, repair_all, verify_all
 from pipeline.flow.session import Session
 from pipeline.lock.load import lock_path
 from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.server import running
+from tests.origin import origin
 from tests.projects import edit, flip
 
 
@@ -110,3 +112,19 @@ def test_a_bad_blob_is_made_good_again(project: Project) -> None:
     (mended,) = repair_all(session, results)
     assert mended.file == lock.weights and all(result.ok for result in verify_all(session, [lock], deep=True))
     assert repair_all(session, verify_all(session, [lock], deep=False)) == []
+
+
+def test_an_error_in_one_of_many_ends_the_downloads_of_the_others(
+    project: Project, tiny_chat: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (project.specs / "small.yaml").read_text()
+    with origin() as server:
+        slow = server.put("/slow.gguf", tiny_chat.read_bytes(), pause=0.05)  # 12 seconds
+        for name, source in {"one": slow, "two": server.put("/none.gguf", status=404)}.items():
+            changed = text.replace("name: small", f"name: {name}").replace("file:../models/small.gguf", source)
+            (project.specs / f"{name}.yaml").write_text(changed)
+        began = time.monotonic()
+        with pytest.raises(NetworkError, match="404"):
+            make_locks(Session(project), ["two", "one"])
+        assert time.monotonic() - began < 8
+    assert not list((project.store / "partial").glob("url-*"))
