@@ -114,9 +114,7 @@ def test_a_bad_blob_is_made_good_again(project: Project) -> None:
     assert repair_all(session, verify_all(session, [lock], deep=False)) == []
 
 
-def test_an_error_in_one_of_many_ends_the_downloads_of_the_others(
-    project: Project, tiny_chat: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_in_one_of_many_ends_the_downloads_of_the_others(project: Project, tiny_chat: Path) -> None:
     text = (project.specs / "small.yaml").read_text()
     with origin() as server:
         slow = server.put("/slow.gguf", tiny_chat.read_bytes(), pause=0.05)  # 12 seconds

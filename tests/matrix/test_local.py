@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from tests.hubs.watched import watched
 from tests.matrix.clients import Assay
 from tests.matrix.hostile import hostile
 from tests.matrix.lies import corrupt, held
-from tests.matrix.stage import FILE, SMALL, Case, Stage, stage
+from tests.matrix.stage import FILE, REPO, SMALL, Case, Stage, stage
 
 # Kills itself before the n-th call to the system that naming a verified file makes.
 DEADLY = """\
@@ -165,3 +165,13 @@ def test_a_bundle_without_one_of_its_chunks(tmp_path: Path) -> None:
     done = other.run("import", str(chunks[0]))
     assert done.code not in (0, 70) and "Traceback" not in done.said, done.said
     assert not list((other.folder / ".assay").glob("store/blobs/**/*")) and not (other.folder / "lockfiles").exists()
+
+
+@pytest.mark.parametrize("spoil", [corrupt, lambda content: content[:1000]])
+def test_a_wrong_file_in_the_cache_of_other_tools(played: Stage, spoil: Callable[[bytes], bytes]) -> None:
+    commit = played.hub.repos[REPO].branches["main"]
+    cached = played.client.folder / f"hf/hub/models--{REPO.replace('/', '--')}/snapshots/{commit}/{FILE}"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(spoil(played.files[FILE]))
+    right(played)
+    assert cached.read_bytes() == spoil(played.files[FILE]), "it is the other tool's"
