@@ -476,6 +476,20 @@ def test_two_processes_that_want_the_same_blob_fetch_it_once(store: Store, serve
     assert server.sent == SIZE
 
 
+def test_who_waits_goes_on_where_a_killed_one_stopped(store: Store, server: Origin) -> None:
+    url = server.put(PATH, CONTENT, rate=400_000)
+    first = started(store, url)
+    until(lambda: journaled(store) > 200_000)
+    second = started(store, url)
+    until(lambda: journaled(store) > 900_000)
+    first.kill()
+    first.communicate()
+    del server.asked[:]
+    assert second.communicate(timeout=60) == (f"{store.path(DIGEST)}\n", "")
+    sound(store)
+    assert sum(end - start for start, end in spans(server)) <= SIZE - 900_000, "what was there is not asked for again"
+
+
 def test_a_full_disk_leaves_what_can_go_on(store: Store, server: Origin, tmp_path: Path) -> None:
     """A real one, of two megabytes."""
     if (
