@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from typing import Any
+from urllib.parse import quote
 
 from pipeline import __version__
 from pipeline.airgap.layout import Packed
@@ -13,6 +14,7 @@ from pipeline.export._spdx import spdx_id
 from pipeline.lock.model import LockedFile, Lockfile
 
 FOLDER = False
+_IN_URLS = "%/:?#[]@!$&'()*+,;="  # what is one already stays as it is
 _SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cyclonedx.org/serial-numbers/of/assay-locks")
 _FACTS = (
     "quantization",
@@ -116,7 +118,7 @@ def _references(first: str, file: LockedFile, mirrors: tuple[str, ...]) -> list[
     """Return where a file can be got; paths of one project are no such places."""
     hashes = [{"alg": "SHA-256", "content": file.digest.hex}]
     places = [place for place in (first, *mirrors) if not place.startswith("file:")]
-    return [{"type": "distribution", "url": place, "hashes": hashes} for place in places]
+    return [{"type": "distribution", "url": quote(place, safe=_IN_URLS), "hashes": hashes} for place in places]
 
 
 def _properties(values: dict[str, Any]) -> list[dict[str, str]]:
