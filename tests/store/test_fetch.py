@@ -15,6 +15,7 @@ from pipeline.core.errors import DigestMismatch, NetworkError, UsageError
 from pipeline.lock.model import LockedFile
 from pipeline.store.fetch import fetch, learn
 from pipeline.store.layout import Store
+from pipeline.store.partial import journal_of
 from tests.origin import Answer, Origin
 from tests.projects import until
 from tests.store.heard import Heard
@@ -215,6 +216,7 @@ from pathlib import Path
 from pipeline.lock.model import LockedFile
 from pipeline.store.fetch import fetch
 from pipeline.store.layout import Store
+from pipeline.store.partial import journal_of
 file = LockedFile(role="weights", path="m.gguf", size=int(sys.argv[3]), sha256=sys.argv[4], urls=(sys.argv[2],), known="spec")
 print(fetch(Store(Path(sys.argv[1])), file, Path("/nowhere")))
 """
@@ -275,3 +277,22 @@ def test_learning_refuses_other_sizes(store: Store, server: Origin) -> None:
     with pytest.raises(NetworkError, match=f"ended after 1000 of {len(CONTENT)} bytes"):
         learn(store, url, len(CONTENT), ROOT)
     assert not store.has(DIGEST)
+
+
+def test_links_that_somebody_planted_lead_nowhere(store: Store, server: Origin, tmp_path: Path) -> None:
+    """At every name that a fetch writes to; also one to the right bytes is no blob, for its owner may change them."""
+    victim, twin = tmp_path / "victim", tmp_path / "twin"
+    victim.write_bytes(b"precious")
+    twin.write_bytes(CONTENT)
+    partial = store.partial(DIGEST)
+    lock = store.root / "locks" / DIGEST.hex
+    for path in (store.path(DIGEST), partial, lock):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    store.path(DIGEST).symlink_to(twin)
+    for path in (store.receipt_path(DIGEST), partial, journal_of(partial), lock):
+        path.symlink_to(victim)
+    fetch(store, locked(server.put(PATH, CONTENT)), ROOT)
+    assert victim.read_bytes() == b"precious" and not store.path(DIGEST).is_symlink() and len(server.asked) == 1
+    journal_of(partial).unlink(missing_ok=True)
+    sound(store)
+    assert store.path(DIGEST).stat().st_ino != twin.stat().st_ino
