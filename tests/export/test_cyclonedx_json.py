@@ -61,7 +61,7 @@ def test_it_says_what_the_model_is_made_of(project: Project) -> None:
         ("file", "system.txt"),
     ]
     assert component["modelCard"]["modelParameters"]["architectureFamily"] == "llama"
-    assert component["externalReferences"][0]["url"] == ORIGINS[1]
+    assert component["externalReferences"][0]["url"] == ORIGINS[1].replace(" ", "%20")
     (engine,) = content["components"]
     assert engine["version"] == model.lock.engine.llama_cpp_commit
 
