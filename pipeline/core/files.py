@@ -62,7 +62,7 @@ def locked(
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     owner, deadline, told = Owner(path.with_name(f"{path.name}.owner")), time.monotonic() + wait, False
     try:
-        while not (_flock(handle) and owner.claim()):
+        while (free := _flock(handle)) is False or not owner.claim(alone=free is True):
             if time.monotonic() > deadline or over():
                 raise UsageError(f"{path} is held by another process", hint="wait for it to end, or stop it")
             if not told:
@@ -77,8 +77,8 @@ def locked(
         os.close(handle)
 
 
-def _flock(handle: int) -> bool:
-    """Tell whether the kernel's lock is ours, or there is no such thing here."""
+def _flock(handle: int) -> bool | None:
+    """Tell whether the kernel's lock is ours; None where there is no such thing."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -86,4 +86,5 @@ def _flock(handle: int) -> bool:
     except OSError as error:
         if error.errno not in _NO_FLOCK:
             raise
+        return None
     return True

@@ -1,8 +1,9 @@
 """Owner files: locks that need nothing of a file system but that creating a file exclusively works, as on NFS and Lustre.
 
-An owner file names host, process and the process's start; its holder touches it every few seconds. One of this host is stale when that
-process is gone, one of another host when it was not touched for a minute, by the file server's clock. A holder that was asleep for that
-long on another host may lose its lock: whoever needs more must check what it finished.
+An owner file names machine, process and the process's start; its holder touches it every few seconds. One of this machine is stale when
+that process is gone; one of another container on it, whose processes can't be seen, when the kernel's lock is free; one of another machine
+when it was not touched for a minute, by the file server's clock. A holder that was asleep for that long on another machine may lose its
+lock: whoever needs more must check what it finished.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ class Owner:
         self._descriptor = -1  # kept open, so that no other file gets the number of ours
         self._over = threading.Event()
 
-    def claim(self) -> bool:
-        """Become the owner; False when somebody else is. Removes a stale file. Raises OSError."""
+    def claim(self, *, alone: bool = False) -> bool:
+        """Become the owner; False when somebody else is. Removes a stale file; ``alone`` says that the kernel knows of no other holder on
+        this machine. Raises OSError.
+        """
         for _ in range(2):
             try:
                 self._descriptor = self._created()
             except FileExistsError:
-                if not self._bury_stale():
+                if not self._bury_stale(alone):
                     return False
                 continue
             threading.Thread(target=self._beat, daemon=True).start()
@@ -49,7 +52,7 @@ class Owner:
         descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             with suppress(OSError):  # on a full disk it stays empty
-                os.write(descriptor, json.dumps([_host(), os.getpid(), _started(os.getpid())]).encode())
+                os.write(descriptor, json.dumps([_machine(), _world(), os.getpid(), _started(os.getpid())]).encode())
             try:
                 os.link(whole, self._path)
             except FileExistsError:
@@ -85,12 +88,12 @@ class Owner:
             with suppress(OSError):
                 os.utime(self._path)
 
-    def _bury_stale(self) -> bool:
+    def _bury_stale(self, alone: bool) -> bool:
         """Remove the file when nobody stands behind it; tells whether it is worth trying again at once."""
         try:
             with self._path.open("rb") as file:
                 judged, content = os.fstat(file.fileno()), file.read(4096)
-                if not self._is_stale(judged, content):
+                if not self._is_stale(judged, content, alone):
                     return False
                 aside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
                 self._path.rename(aside)
@@ -102,13 +105,16 @@ class Owner:
             pass
         return True
 
-    def _is_stale(self, judged: os.stat_result, content: bytes) -> bool:
+    def _is_stale(self, judged: os.stat_result, content: bytes, alone: bool) -> bool:
         try:
-            host, pid, started = json.loads(content)
+            machine, world, pid, started = json.loads(content)
         except (ValueError, TypeError):
-            host = None
-        if host == _host() and isinstance(pid, int):
-            return not _runs(pid, started)
+            machine = None
+        if machine == _machine() and isinstance(pid, int):
+            if world == _world():
+                return not _runs(pid, started)
+            if alone:
+                return True
         return _now(self._path.parent) - judged.st_mtime > _STALE
 
 
@@ -117,13 +123,21 @@ def _same(one: os.stat_result, other: os.stat_result) -> bool:
 
 
 @cache
-def _host() -> str:
-    """Return what identifies this machine since it was started, and the world of process ids that we live in."""
-    parts = [socket.gethostname()]
-    with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return "/".join(parts)
+def _machine() -> str:
+    """Return what identifies this machine since it was started."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return socket.gethostname()
+
+
+@cache
+def _world() -> str:
+    """Return what identifies the world of process ids that we live in: a container has its own."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
 
 
 def _started(pid: int) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -47,15 +48,15 @@ def hold(path: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def written(path: Path, host: object, pid: object, started: object) -> None:
-    path.write_text(json.dumps([host, pid, started]))
+def written(path: Path, pid: object, started: object, *, machine: str = "", world: str = "") -> None:
+    path.write_text(json.dumps([machine or owner._machine(), world or owner._world(), pid, started]))
 
 
 def test_one_owns_it_until_it_lets_go(path: Path) -> None:
     first, second = Owner(path), Owner(path)
     assert first.claim() and not second.claim()
-    host, pid, started = json.loads(path.read_bytes())
-    assert pid == os.getpid() and host and started
+    machine, world, pid, started = json.loads(path.read_bytes())
+    assert pid == os.getpid() and machine and world and started
     first.release()
     assert not path.exists() and second.claim()
     first.release()
@@ -71,7 +72,7 @@ def test_another_process_is_kept_out_without_the_kernels_help(tmp_path: Path) ->
             pytest.fail("two have the lock")
         threading.Timer(0.2, other.kill).start()
         with locked(tmp_path / "lock", wait=20):  # it is dead, though nobody has buried it yet
-            assert json.loads((tmp_path / "lock.owner").read_bytes())[1] == os.getpid()
+            assert json.loads((tmp_path / "lock.owner").read_bytes())[2] == os.getpid()
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 
@@ -101,20 +102,20 @@ def test_a_process_that_is_gone_owns_nothing(path: Path) -> None:
     with subprocess.Popen(["true"]) as gone:
         pass
     for started in ("", "1", None):
-        written(path, owner._host(), gone.pid, started)
+        written(path, gone.pid, started)
         claimed = Owner(path)
         assert claimed.claim()
         claimed.release()
 
 
 def test_a_process_with_a_dead_ones_number_is_not_it(path: Path) -> None:
-    written(path, owner._host(), os.getpid(), "1")
+    written(path, os.getpid(), "1")
     assert Owner(path).claim()
-    written(path, owner._host(), os.getpid(), owner._started(os.getpid()))
+    written(path, os.getpid(), owner._started(os.getpid()))
     assert not Owner(path).claim()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"5", b'["elsewhere", 1, "1"]', b'["elsewhere", "x", null]'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"5", b'["elsewhere", "w", 1, "1"]', b'["x", 1, "y", null]'])
 def test_of_another_host_only_the_age_tells(path: Path, content: bytes) -> None:
     """What can't be read is treated as such: it may be that its owner had no room to write."""
     path.write_bytes(content)
@@ -125,6 +126,31 @@ def test_of_another_host_only_the_age_tells(path: Path, content: bytes) -> None:
     assert claimed.claim()
     claimed.release()
     assert list(path.parent.iterdir()) == []
+
+
+def test_of_another_container_the_kernels_lock_tells(path: Path) -> None:
+    """Its processes can't be seen from here, but the kernel is the same; of another machine's kernel it knows nothing."""
+    written(path, os.getpid(), "1", world="pid:[1]")
+    assert not Owner(path).claim()
+    claimed = Owner(path)
+    assert claimed.claim(alone=True)
+    claimed.release()
+    written(path, os.getpid(), "1", machine="elsewhere", world="pid:[1]")
+    assert not Owner(path).claim(alone=True)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_the_kernels_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(tmp_path / "lock"):
+        with pytest.raises(UsageError, match="held by another process"), locked(tmp_path / "lock", wait=0.0):
+            pytest.fail("two have the lock")
+        written(tmp_path / "lock.owner", os.getpid(), "1", world="pid:[1]")
+        with pytest.raises(UsageError, match="held by another process"), locked(tmp_path / "lock", wait=0.0):
+            pytest.fail("of a container nobody knows")
 
 
 def test_an_owner_shows_that_it_lives(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,12 +167,12 @@ def test_one_that_comes_too_late_to_bury_takes_nothing_from_the_new_owner(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It judged the old file, and finds the new owner's in its place."""
-    written(path, owner._host(), os.getpid(), "1")
+    written(path, os.getpid(), "1")
     slow, fast, judge = Owner(path), Owner(path), Owner._is_stale
     claimed: list[bool] = []
 
-    def late(self: Owner, judged: os.stat_result, content: bytes) -> bool:
-        stale = judge(self, judged, content)
+    def late(self: Owner, judged: os.stat_result, content: bytes, alone: bool) -> bool:
+        stale = judge(self, judged, content, alone)
         if self is slow and not claimed:
             claimed.append(fast.claim())
         return stale
