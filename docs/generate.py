@@ -216,6 +216,7 @@ def formats() -> str:
         (f"`{name}`", f"`reports/NAME.{kind.SUFFIX}`", summary(kind))
         for name, kind in discover("pipeline.report.formats").items()
     ]
+    told = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.lint.formats").items()]
     exports = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.export").items()]
     return "\n\n".join(
         [
@@ -223,6 +224,8 @@ def formats() -> str:
             MARK,
             "## Of `assay report`",
             table(("Format", "File", "What"), *rows),
+            "## Of `assay lint`",
+            table(("Format", "What"), *told),
             "## Of `assay export`",
             table(("Format", "What"), *exports),
         ]

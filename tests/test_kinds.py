@@ -30,6 +30,7 @@ PAGES = {
     "pipeline.spec.sources": "sources",
     "pipeline.report.formats": "formats",
     "pipeline.export": "formats",
+    "pipeline.lint.formats": "formats",
 }
 KINDS = [(package, name) for package in PAGES for name in discover(package)]
 

@@ -11,43 +11,67 @@ from pipeline.cli.command import App, command, complete_names
 
 
 @command
-@click.argument("targets", nargs=-1, metavar="[NAME|FILE.gguf…]", shell_complete=complete_names)
-def lint(app: App, targets: tuple[str, ...]) -> int:
+@click.argument("targets", nargs=-1, metavar="[NAME|FILE.gguf|REFERENCE…]", shell_complete=complete_names)
+@click.option("--select", multiple=True, metavar="CODE", help="Only these rules, or those that begin so: A201, A1.")
+@click.option("--ignore", multiple=True, metavar="CODE", help="Not these rules, or those that begin so.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "github", "sarif"]), default="text", help="How to tell it."
+)
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), metavar="FILE", help="Findings in it are shown and don't count."
+)
+@click.option(
+    "--write-baseline", type=click.Path(path_type=Path), metavar="FILE", help="Write all findings of now to a baseline."
+)
+def lint(
+    app: App,
+    targets: tuple[str, ...],
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    form: str,
+    baseline: Path | None,
+    write_baseline: Path | None,
+) -> int:
     """Find faults in model files and templates without starting an engine. Exit 1 when a spec's gate does not allow
     them.
 
     \b
-    assay lint                   all specs of the catalog
+    assay lint                        all specs of the catalog
     assay lint tiny-chat
-    assay lint some.gguf         a file without a spec: errors exit 1
+    assay lint some.gguf              a file without a spec: errors exit 1
+    assay lint hf://org/name:Q4_K_M   before it is downloaded: only its header is read
+    assay lint --format sarif > assay.sarif
     """
-    from pipeline.flow.prepare import fetch_all, verify_all
-    from pipeline.flow.stages import lint_stored
-    from pipeline.lint.engine import lint as run
-    from pipeline.lint.model import Severity
-    from pipeline.lint.subject import subject_of
+    from pipeline.flow.linting import Choice, kind_of, lint_all
+    from pipeline.lint.baseline import read_baseline
+    from pipeline.lint.baseline import write_baseline as write
+    from pipeline.lint.formats._base import fingerprint, formats
 
-    answers, lines, code = [], [], 0
-    files = [target for target in targets if target.endswith(".gguf")]
-    names = [target for target in targets if not target.endswith(".gguf")]
-    results = [(target, run(subject_of(Path(target))), "warning") for target in files]
-    if names or not targets:
-        session = app.session()
-        for name in session.names(tuple(names)):
-            lock = session.current(name)
-            fetch_all(session, [lock])
-            verify_all(session, [lock], deep=False)
-            results.append((name, lint_stored(session, session.stored(lock)), lock.spec.gates.lint))
-    for target, findings, allowed in results:
-        limit = -1 if allowed == "none" else Severity(allowed).rank
-        bad = [finding for finding in findings if finding.severity.rank > limit]
-        code = 1 if bad else code
-        answers.append({"target": target, "accepted": not bad, "findings": [asdict(finding) for finding in findings]})
-        lines.append(f"{target}: {len(findings)} findings" if findings else f"{target}: no findings")
-        for finding in findings:
-            lines.append(f"  {finding.severity} {finding.code} {finding.where}: {finding.message}")
-            lines += [
-                f"      {label}: {text}" for label, text in (("seen", finding.evidence), ("fix", finding.fix)) if text
-            ]
-    app.answer("lint", {"results": answers}, "\n".join(lines))
-    return code
+    known = frozenset(read_baseline(baseline)) if baseline else frozenset()
+    session = app.session() if not targets or any(kind_of(target) == "spec" for target in targets) else None
+    named = targets or tuple(session.names(()) if session else ())
+    results = lint_all(session, named, Path(app.folder), Choice(select, ignore, known))
+    if write_baseline:
+        count = write(write_baseline, results)
+        app.answer(
+            "lint-baseline", {"file": str(write_baseline), "findings": count}, f"{write_baseline}: {count} findings"
+        )
+        return 0
+    answers = [
+        {
+            "target": result.target,
+            "accepted": result.accepted,
+            "findings": [
+                {
+                    **asdict(finding),
+                    "fingerprint": fingerprint(result.target, finding),
+                    "known": finding in result.known,
+                }
+                for finding in result.findings
+            ],
+            "not_evaluated": dict(result.not_evaluated),
+        }
+        for result in results
+    ]
+    app.answer("lint", {"results": answers}, formats()[form].render(results), exact=form != "text")
+    return 0 if all(result.accepted for result in results) else 1

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from pipeline import __version__
 from pipeline.core.canonical import digest_of, tree_digest
+from pipeline.core.digest import Digest
 from pipeline.core.errors import LockOutOfDate, UsageError
 from pipeline.flow.prepare import verify_all
 from pipeline.flow.session import Session, Stored
 from pipeline.flow.watch import Watch
-from pipeline.lint.engine import lint, rules_digest
-from pipeline.lint.model import Finding
-from pipeline.lint.subject import subject_of
+from pipeline.lint.engine import ignored, lint, rules_digest
+from pipeline.lint.subject import Subject, subject_of
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Run, RunKey, StageResult
 from pipeline.record.read import runs_of
@@ -56,7 +56,7 @@ def jobs_of(session: Session, lock: Lockfile, stages: Iterable[str] = STAGES) ->
     machine = session.hardware.digest
     bench = digest_of({"bench": lock.spec.bench.model_dump(mode="json"), "threads": session.threads(lock)})
     subjects = {
-        "lint": [("lint", str(rules_digest()))],
+        "lint": [("lint", str(_lint_key(lock)))],
         "check": [(name, lock.suites[name].digest) for name in lock.spec.checks],
         "eval": [(name, lock.suites[name].digest) for name in lock.spec.evals],
         "bench": [("bench", str(bench))],
@@ -156,10 +156,16 @@ def _outputs(result: StageResult) -> object:
 _Result = tuple[StageResult, tuple[str, ...]]
 
 
-def lint_stored(session: Session, stored: Stored) -> tuple[Finding, ...]:
-    """Lint a stored model with its spec."""
+def subject_stored(stored: Stored) -> Subject:
+    """Return what lint judges of a stored model with its spec."""
     template = _text(stored.template) if stored.template else None
-    return lint(subject_of(stored.weights, spec=stored.lock.spec, license_id=stored.lock.license.id, template=template))
+    return subject_of(stored.weights, spec=stored.lock.spec, license_id=stored.lock.license.id, template=template)
+
+
+def _lint_key(lock: Lockfile) -> Digest:
+    """Return what lint's verdicts depend on beside the lock: the rules, and which suppressions are over."""
+    over = {item.code for item in lock.spec.lint.ignore} - ignored(lock.spec)
+    return digest_of({"rules": str(rules_digest()), "over": sorted(over)}) if over else rules_digest()
 
 
 def _text(template: Path) -> str:
@@ -171,7 +177,7 @@ def _text(template: Path) -> str:
 
 
 def _lint(session: Session, stored: Stored, job: Job) -> _Result:
-    return StageResult(findings=lint_stored(session, stored)), ()
+    return StageResult(findings=lint(subject_stored(stored))), ()
 
 
 def _serve(session: Session, stored: Stored) -> AbstractContextManager[Running]:

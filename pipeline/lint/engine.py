@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from pipeline.core.kinds import discover
 from pipeline.lint.model import Finding
 from pipeline.lint.rules._base import Rule
 from pipeline.lint.subject import Subject
+from pipeline.spec.model import Spec
 
 
 @cache
@@ -22,17 +25,38 @@ def rules() -> dict[str, Rule]:
     return {rule.code: rule for rule in sorted(found, key=lambda rule: rule.code)}
 
 
-def lint(subject: Subject) -> tuple[Finding, ...]:
-    """Return what the rules find, the worst first; what the spec ignores is left out."""
-    ignored = {item.code for item in subject.spec.lint.ignore} if subject.spec else set()
+def lint(subject: Subject, *, today: date | None = None) -> tuple[Finding, ...]:
+    """Return what the rules find, the worst first; what the spec ignores is left out, as long as it does."""
+    left_out = ignored(subject.spec, today) if subject.spec else frozenset()
     found = [
         finding
         for code, rule in rules().items()
-        if code not in ignored and not rule.skip(subject)
+        if code not in left_out and not rule.skip(subject)
         for finding in rule.check(subject)
     ]
     return tuple(
         sorted(found, key=lambda finding: (-finding.severity.rank, finding.code, finding.where, finding.message))
+    )
+
+
+def ignored(spec: Spec, today: date | None = None) -> frozenset[str]:
+    """Return the codes that a spec ignores today (by UTC), those whose time is over left out."""
+    day = (today or datetime.now(UTC).date()).isoformat()
+    return frozenset(item.code for item in spec.lint.ignore if item.until is None or day <= item.until)
+
+
+def selected(codes: Iterable[str], select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]:
+    """Return those of ``codes`` that begin with one of ``select`` (all, where there is none) and with none of ``ignore``. Raises
+    UsageError for a beginning that no rule has.
+    """
+    select, ignore = ([one.upper() for one in group] for group in (select, ignore))
+    for beginning in (*select, *ignore):
+        if not any(code.startswith(beginning) for code in rules()):
+            raise UsageError(f"no rule begins with {beginning!r}", hint=f"the rules are {', '.join(rules())}")
+    return frozenset(
+        code
+        for code in codes
+        if (not select or code.startswith(tuple(select))) and not (ignore and code.startswith(tuple(ignore)))
     )
 
 

@@ -66,7 +66,13 @@ def subject_of(
     """Read a file's header and put a subject together. ``template`` replaces the file's own. Raises GgufError,
     UsageError.
     """
-    header = read_header(weights)
+    return subject_from(read_header(weights), spec=spec, license_id=license_id, template=template)
+
+
+def subject_from(
+    header: Header, *, spec: Spec | None = None, license_id: str | None = None, template: str | None = None
+) -> Subject:
+    """Put a subject together from a header, wherever it was read."""
     facts = facts_of(header)
     declared = license_id or (spec.license.id if spec else None) or facts.license
     used = template if template is not None else facts.chat_template

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 SHA256 = r"^sha256:[0-9a-f]{64}$"
+DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 SPAN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,4}d)$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
@@ -127,6 +128,9 @@ class Ignore(Part):
 
     code: str = Field(description="The rule's code, for instance A202.")
     reason: Annotated[str, StringConstraints(min_length=3)] = Field(description="Why it is acceptable.")
+    until: Annotated[str, StringConstraints(pattern=DAY)] | None = Field(
+        default=None, description="The last day on which it is (`2026-12-31`); from then on the finding counts again."
+    )
 
 
 class Lint(Part):

@@ -36,6 +36,8 @@ ASKED: list[tuple[str, list[str]]] = [
     ("template", ["inspect", "small", "--template"]),
     ("lint", ["lint"]),
     ("lint", ["lint", "small", "models/small.gguf"]),
+    ("lint", ["lint", "small", "--select", "A2", "--ignore", "A203", "--format", "sarif"]),
+    ("lint-baseline", ["lint", "models/small.gguf", "--write-baseline", "../baseline.json"]),
     ("rules", ["explain"]),
     ("explain", ["explain", "a101"]),
     ("check", ["check"]),

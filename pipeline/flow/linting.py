@@ -1,0 +1,91 @@
+"""Lint whatever a user names: specs of the catalog, GGUF files, references of hubs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.core.errors import UsageError
+from pipeline.flow.prepare import fetch_all, verify_all
+from pipeline.flow.session import Session
+from pipeline.flow.stages import subject_stored
+from pipeline.lint.engine import ignored, lint, rules, selected, skipped
+from pipeline.lint.formats._base import Linted, fingerprint
+from pipeline.lint.model import Severity
+from pipeline.lint.subject import Subject, subject_from, subject_of
+from pipeline.lock.remote import read_remote_header
+from pipeline.spec.load import find_spec, shown
+from pipeline.spec.sources._base import source_of
+
+_ERRORS = "warning"  # what is allowed of a file that no spec speaks for: all but errors
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rules count: codes or their beginnings, and the fingerprints of findings that are known."""
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    baseline: frozenset[str] = field(default_factory=frozenset)
+
+
+def lint_file(path: Path, choice: Choice) -> Linted:
+    """Lint a GGUF file without a spec. Raises GgufError, UsageError."""
+    return _linted(str(path), str(path), subject_of(path), _ERRORS, choice)
+
+
+def lint_reference(reference: str, root: Path, choice: Choice) -> Linted:
+    """Lint a model at its origin: its header is read, its weights stay there. Raises GgufError, NetworkError, UsageError."""
+    source = source_of(reference)
+    found = source.resolve(reference, folder=root, root=root)
+    header = read_remote_header(source.open(found.blob.url, root=root), found.blob.url, found.blob.size)
+    return _linted(reference, found.reference, subject_from(header, license_id=found.license), _ERRORS, choice)
+
+
+def lint_spec(session: Session, name: str, choice: Choice) -> Linted:
+    """Lint a locked model with its spec; it is fetched and verified first."""
+    lock = session.current(name)
+    fetch_all(session, [lock])
+    verify_all(session, [lock], deep=False)
+    place = shown(find_spec(session.project, name))
+    return _linted(lock.name, place, subject_stored(session.stored(lock)), lock.spec.gates.lint, choice)
+
+
+def _linted(target: str, file: str, subject: Subject, allowed: str, choice: Choice) -> Linted:
+    codes = selected(rules(), choice.select, choice.ignore)
+    left_out = ignored(subject.spec) if subject.spec else frozenset()
+    findings = tuple(finding for finding in lint(subject) if finding.code in codes)
+    known = tuple(finding for finding in findings if fingerprint(target, finding) in choice.baseline)
+    limit = -1 if allowed == "none" else Severity(allowed).rank
+    bad = tuple(finding for finding in findings if finding.severity.rank > limit and finding not in known)
+    not_evaluated = {code: why for code, why in skipped(subject).items() if code in codes and code not in left_out}
+    return Linted(target, file, findings, bad, known, not_evaluated)
+
+
+def kind_of(target: str) -> str:
+    """Tell what a target is: ``file``, ``reference`` or ``spec``. Raises UsageError for a reference that no source knows."""
+    if target.endswith(".gguf") and ":" not in target:
+        return "file"
+    if "://" in target:
+        source_of(target)
+        return "reference"
+    if Path(target).is_file() and not target.endswith((".yaml", ".yml")):
+        return "file"
+    return "spec"
+
+
+def lint_all(session: Session | None, targets: Iterable[str], root: Path, choice: Choice) -> list[Linted]:
+    """Lint every target, files and references first. ``session`` is needed for specs alone. Raises as the others do."""
+    results = []
+    for target in sorted(targets, key=lambda target: kind_of(target) == "spec"):
+        kind = kind_of(target)
+        if kind == "file":
+            results.append(lint_file(Path(target), choice))
+        elif kind == "reference":
+            results.append(lint_reference(target, root, choice))
+        elif session is None:
+            raise UsageError(f"no project here, so no spec {target!r}", hint="name a file or a reference of a hub")
+        else:
+            results.append(lint_spec(session, target, choice))
+    return results

@@ -1,0 +1,1 @@
+"""How findings are told to other programs: a module each, discovered."""

@@ -1,0 +1,29 @@
+"""Text for people: each finding with what was seen and how to mend it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from pipeline.lint.formats._base import Linted
+
+
+def render(results: Sequence[Linted]) -> str:
+    """Return one block a target."""
+    return "\n".join(line for result in results for line in _lines(result))
+
+
+def _lines(result: Linted) -> list[str]:
+    count = len(result.findings)
+    lines = [f"{result.target}: {f'{count} finding' + 's' * (count != 1) if count else 'no findings'}"]
+    for finding in result.findings:
+        known = " (in the baseline)" if finding in result.known else ""
+        place = f" {finding.where}" if finding.where else ""
+        lines.append(f"  {finding.severity} {finding.code}{place}: {finding.message}{known}")
+        seen = (("seen", finding.evidence), ("fix", finding.fix))
+        lines += [f"      {label}: {text}" for label, text in seen if text]
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for code, reason in result.not_evaluated.items():
+        reasons[reason].append(code)
+    lines += [f"  not evaluated: {', '.join(codes)} ({reason})" for reason, codes in reasons.items()]
+    return lines

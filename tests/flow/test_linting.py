@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import UsageError
+from pipeline.core.project import Project
+from pipeline.flow.linting import Choice, lint_all
+from pipeline.flow.prepare import make_lock
+from pipeline.flow.session import Session
+from pipeline.flow.stages import jobs_of
+from pipeline.lint.formats._base import fingerprint
+from tests import zoo
+from tests.hubs.huggingface import hub
+from tests.projects import edit
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Path:
+    """A file with an error (A201) and, without a spec, nothing else."""
+    path = tmp_path / "faulty.gguf"
+    zoo.changed(tokenizer__ggml__eos_token_id=zoo.token("a"))(path)
+    return path
+
+
+def codes(result: object) -> list[str]:
+    return [finding.code for finding in result.findings]  # type: ignore[attr-defined]
+
+
+def test_a_model_is_judged_before_it_is_downloaded(faulty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with hub() as upstream:
+        monkeypatch.setenv("HF_ENDPOINT", upstream.url)
+        padded = faulty.with_name("big-Q8_0.gguf")
+        padded.write_bytes(faulty.read_bytes() + bytes(64 << 20))
+        upstream.add_repo("org/big", {"big-Q8_0.gguf": padded})
+        (found,) = lint_all(None, ["hf://org/big:Q8_0"], Path(), Choice())
+        commit = upstream.repos["org/big"].branches["main"]
+        ranges = [request.range for request in upstream.requests if request.server == "cdn"]
+    assert found.file == f"hf://org/big@{commit}/big-Q8_0.gguf" and "A201" in codes(found) and not found.accepted
+    assert ranges == ["bytes=0-1048575"], "the weights stay where they are"
+
+
+def test_rules_are_chosen_by_how_they_begin(faulty: Path) -> None:
+    def found(**choice: tuple[str, ...]) -> list[str]:
+        return codes(lint_all(None, [str(faulty)], Path(), Choice(**choice))[0])
+
+    assert "A201" in found() and "A201" in found(select=("a2",)) and found(select=("A3",)) == []
+    assert "A201" not in found(ignore=("A201",)) and "A201" not in found(select=("A2",), ignore=("A20",))
+    for wrong in ({"select": ("B",)}, {"ignore": ("A299",)}):
+        with pytest.raises(UsageError, match="no rule begins with"):
+            found(**wrong)
+
+
+def test_what_is_in_the_baseline_counts_no_more(faulty: Path) -> None:
+    (first,) = lint_all(None, [str(faulty)], Path(), Choice())
+    known = frozenset(fingerprint(str(faulty), finding) for finding in first.findings)
+    (again,) = lint_all(None, [str(faulty)], Path(), Choice(baseline=known))
+    assert not first.accepted and again.accepted and again.findings == again.known == first.findings
+
+
+def test_a_rule_that_can_not_judge_is_named(project: Project) -> None:
+    path = project.specs / "small.yaml"
+    path.write_text(path.read_text() + "profile: completion\n")
+    session = Session(project)
+    make_lock(session, "small")
+    (found,) = lint_all(session, ["small"], project.root, Choice())
+    assert found.accepted and "A103" in found.not_evaluated and found.file.endswith("small.yaml")
+    (few,) = lint_all(session, ["small"], project.root, Choice(select=("A2",)))
+    assert "A103" not in few.not_evaluated
+
+
+def test_a_spec_needs_a_project_and_a_file_does_not(faulty: Path) -> None:
+    with pytest.raises(UsageError, match="no project here"):
+        lint_all(None, ["small"], Path(), Choice())
+    with pytest.raises(UsageError, match="no source knows"):
+        lint_all(None, ["gopher://x"], Path(), Choice())
+    assert lint_all(None, [str(faulty.rename(faulty.with_suffix("")))], Path(), Choice())[0].findings
+
+
+def test_what_is_ignored_for_a_while_counts_again_after(project: Project) -> None:
+    zoo.changed(tokenizer__ggml__eos_token_id=zoo.token("a"))(project.root / "models" / "small.gguf")
+    path, session = project.specs / "small.yaml", Session(project)
+    today = datetime.now(UTC).date()
+    path.write_text(
+        path.read_text() + f"lint: {{ignore: [{{code: A201, reason: known, until: {today + timedelta(days=1)}}}]}}\n"
+    )
+    make_lock(session, "small")
+    assert "A201" not in codes(lint_all(session, ["small"], project.root, Choice())[0])
+    (before,) = jobs_of(session, session.current("small"), ["lint"])
+    edit(path, str(today + timedelta(days=1)), str(today - timedelta(days=1)))
+    make_lock(session, "small")
+    assert "A201" in codes(lint_all(session, ["small"], project.root, Choice())[0])
+    (after,) = jobs_of(session, session.current("small"), ["lint"])
+    assert before.key.subject_digest != after.key.subject_digest, "a result from before does not count any more"
