@@ -11,7 +11,7 @@ from pipeline.flow.linting import Choice, lint_all
 from pipeline.flow.prepare import make_lock
 from pipeline.flow.session import Session
 from pipeline.flow.stages import jobs_of
-from pipeline.lint.formats._base import fingerprint
+from pipeline.lint.formats._base import Linted, fingerprint
 from tests import zoo
 from tests.hubs.huggingface import hub
 from tests.projects import edit
@@ -25,8 +25,8 @@ def faulty(tmp_path: Path) -> Path:
     return path
 
 
-def codes(result: object) -> list[str]:
-    return [finding.code for finding in result.findings]  # type: ignore[attr-defined]
+def codes(result: Linted) -> list[str]:
+    return [finding.code for finding in result.findings]
 
 
 def test_a_model_is_judged_before_it_is_downloaded(faulty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,8 +43,8 @@ def test_a_model_is_judged_before_it_is_downloaded(faulty: Path, monkeypatch: py
 
 
 def test_rules_are_chosen_by_how_they_begin(faulty: Path) -> None:
-    def found(**choice: tuple[str, ...]) -> list[str]:
-        return codes(lint_all(None, [str(faulty)], Path(), Choice(**choice))[0])
+    def found(select: tuple[str, ...] = (), ignore: tuple[str, ...] = ()) -> list[str]:
+        return codes(lint_all(None, [str(faulty)], Path(), Choice(select, ignore))[0])
 
     assert "A201" in found() and "A201" in found(select=("a2",)) and found(select=("A3",)) == []
     assert "A201" not in found(ignore=("A201",)) and "A201" not in found(select=("A2",), ignore=("A20",))
