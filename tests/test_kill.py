@@ -66,8 +66,10 @@ def kill_fetch(project: Project, partial: Path, size: int, chance: random.Random
     """Kill a fetch when so many bytes are there, or when all are, while they are hashed and named. Some are killed as they start."""
     process = start("fetch", "small", "--quiet", project=project)
     have = partial.stat().st_size if partial.exists() else 0
-    wanted = chance.randint(have, int(1.03 * size))
-    if chance.random() < 0.85:
+    wanted = chance.randint(have, max(have, int(1.03 * size)))
+    if have >= size - 1:  # only the name is missing: somewhere on the way to it, or when it is there
+        until(lambda: process.poll() is not None or not partial.exists() or chance.random() < 0.01, within=60)
+    elif chance.random() < 0.85:
         until(
             lambda: (
                 process.poll() is not None or (partial.exists() and partial.stat().st_size >= min(wanted, size - 1))
