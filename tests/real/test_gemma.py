@@ -96,20 +96,35 @@ def test_a_second_run_reuses_everything(project: Path, runs: dict[str, Any]) -> 
     assert all(run["reused"] for run in again["runs"])
 
 
-def test_llama_bench_by_hand_agrees(runs: dict[str, Any]) -> None:
-    """The recorded medians lie within the spread of llama-bench run by hand, give or take a quarter: the machine may be busy."""
+def test_llama_bench_by_hand_agrees(project: Path, runs: dict[str, Any]) -> None:
+    """The recorded medians lie within the spread of llama-bench run by hand, give or take a quarter. The machine may be busy in one of
+    the two: then both are done again, twice at most.
+    """
     rows = [row for run in runs["gemma-3-270m-completion"]["runs"] if run["stage"] == "bench" for row in run["rows"]]
-    recorded = {row["metric"]: row["value"] for row in rows if row["layer"] == "engine"}
+    for again in (True, True, False):
+        recorded = {row["metric"]: row["value"] for row in rows if row["layer"] == "engine"}
+        by_hand = llama_bench()
+        assert recorded.keys() == by_hand.keys()
+        strays = [
+            f"{metric}: recorded {recorded[metric]}, by hand {median(samples)} of {samples}"
+            for metric, samples in by_hand.items()
+            if not min(samples) * 0.75 <= recorded[metric] <= max(samples) * 1.25
+        ]
+        if not strays:
+            return
+        if again:
+            (run,) = assay(project, "bench", COMPLETION, "--force")["runs"]
+            rows = run["rows"]
+    pytest.fail("; ".join(strays))
+
+
+def llama_bench() -> dict[str, list[float]]:
+    """Run llama-bench as a person would; return the samples in tok/s, by metric."""
     build = find_engine()
     argv = f"-m {WEIGHTS} -p 128 -n 32 -r 5 -t {hardware().physical_cores} -fa 0 -o json".split()
     done = subprocess.run(
         [str(build.tool("llama-bench")), *argv], env=build.environment, capture_output=True, text=True, check=True
     )
-    by_hand = {
+    return {
         ("decode_tok_s" if test["n_gen"] else "prefill_tok_s"): test["samples_ts"] for test in json.loads(done.stdout)
     }
-    for metric, samples in by_hand.items():
-        low, high = min(samples) * 0.75, max(samples) * 1.25
-        assert low <= recorded[metric] <= high, (
-            f"{metric}: recorded {recorded[metric]}, by hand {median(samples)} of {samples}"
-        )
