@@ -19,6 +19,14 @@ _AUTO = ("GGUF.", "general.architecture")
 Make = Callable[[Path], None]
 
 
+@dataclass(frozen=True)
+class Typed:
+    """A value with the type that it is stored as."""
+
+    content: Any
+    kind: gguf.GGUFValueType
+
+
 def spec(**parts: Any) -> Spec:
     """The spec that the sound model fits; ``parts`` replace its parts."""
     sound = {
@@ -32,7 +40,9 @@ def spec(**parts: Any) -> Spec:
 
 
 def rewrite(target: Path, changes: Mapping[str, Any], source: Path = SOUND) -> None:
-    """Copy a GGUF file with some metadata changed; REMOVED takes a key out, a new key gets its type from its value."""
+    """Copy a GGUF file with some metadata changed; REMOVED takes a key out, a new key gets its type from its value, or is
+    Typed.
+    """
     reader = gguf.GGUFReader(source)
     values: dict[str, tuple[Any, gguf.GGUFValueType, gguf.GGUFValueType | None]] = {
         key: (item.contents(), item.types[0], item.types[-1] if item.types[0] == gguf.GGUFValueType.ARRAY else None)
@@ -40,6 +50,9 @@ def rewrite(target: Path, changes: Mapping[str, Any], source: Path = SOUND) -> N
     }
     writer = gguf.GGUFWriter(target, values["general.architecture"][0])
     for key, new in changes.items():
+        if isinstance(new, Typed):
+            values[key] = (new.content, new.kind, None)
+            continue
         types = values[key][1:] if key in values else (gguf.GGUFValueType.get_type(new), None)
         values[key] = (new, *types)
     for key, (content, kind, item) in values.items():
@@ -107,6 +120,22 @@ def renamed(old: str, new: str) -> Make:
     return make
 
 
+def added(text: str, edit: Callable[[str], str], *roles: str) -> Make:
+    """Make a file in which a word's token is the control token ``text`` instead, which the edited template writes;
+    ``roles`` (eos, eot …) name it.
+    """
+
+    def make(target: Path) -> None:
+        tokens, types = list(value("tokenizer.ggml.tokens")), list(value("tokenizer.ggml.token_type"))
+        number = tokens.index("letter")
+        tokens[number], types[number] = text, gguf.TokenType.CONTROL
+        named = {f"tokenizer.ggml.{role}_token_id": number for role in roles}
+        arrays = {"tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types}
+        rewrite(target, {**arrays, TEMPLATE: edit(value(TEMPLATE)), **named})
+
+    return make
+
+
 def patched(offset: int, raw: bytes) -> Make:
     """Make a file with some bytes overwritten."""
 
@@ -139,6 +168,8 @@ EOS, EOT = "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"
 GENERATION_PROMPT = "{%- if add_generation_prompt -%}\n    {{- '<|im_start|>assistant\\n' -}}\n{%- endif -%}"
 DROPS_SYSTEM = "{%- set messages = messages if messages[0].role != 'system' else messages[1:] -%}\n"
 DROPS_RESULTS = "{%- set messages = messages | rejectattr('role', 'equalto', 'tool') | list -%}\n"
+TURN_END = "    {{- '<|im_end|>\\n' -}}\n{%- endfor -%}"
+CALL_END = "    {{- ('<|eom|>' if message.tool_calls else '<|im_end|>') + '\\n' -}}\n"
 BOMB = "{% for a in range(99999) %}{% for b in range(99999) %}{% set c = a * b %}{% endfor %}{% endfor %}"
 DOUBLING = "{% set ns = namespace(s='bomb') %}{% for a in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"
 
@@ -190,6 +221,66 @@ DEFECTS: dict[str, Defect] = {
     "context-zero": Defect(changed(llama__context_length=0), "A301"),
     "license-missing": Defect(changed(general__license=REMOVED), "A401"),
     "license-not-allowed": Defect(changed(general__license="cc-by-nc-4.0"), "A401"),
+    "call-ends-with-a-token-not-named": Defect(
+        added("<|eom|>", lambda text: text.replace(TURN_END, CALL_END + "{%- endfor -%}")), "A204"
+    ),
+    "turns-begin-with-text": Defect(typed("<|im_start|>", gguf.TokenType.NORMAL), "A205"),
+    "turns-of-another-vocabulary": Defect(
+        template(lambda text: text.replace("<|im_start|>", "<|start_turn|>")), "A205"
+    ),
+    "eom-is-a-word": Defect(changed(tokenizer__ggml__eom_token_id=Typed(300, gguf.GGUFValueType.UINT32)), "A206"),
+    "pre-unknown": Defect(changed(tokenizer__ggml__pre="qwen99"), "A207"),
+    "tokenizer-unknown": Defect(changed(tokenizer__ggml__model="gpt99"), "A207"),
+    "merges-missing": Defect(changed(tokenizer__ggml__merges=REMOVED), "A208"),
+    "merges-in-one-piece": Defect(
+        changed(tokenizer__ggml__merges=lambda merges: [merge.replace(" ", "") for merge in merges]), "A208"
+    ),
+    "token-twice": Defect(
+        changed(tokenizer__ggml__tokens=lambda tokens: ["Tool" if text == "letter" else text for text in tokens]),
+        "A209",
+    ),
+    "types-too-few": Defect(changed(tokenizer__ggml__token_type=lambda types: types[:-1]), "A210"),
+    "types-too-many": Defect(changed(tokenizer__ggml__token_type=lambda types: [*types, 1]), "A210"),
+    "padding-outside-vocabulary": Defect(changed(tokenizer__ggml__padding_token_id=100_000), "A211"),
+    "bos-outside-vocabulary": Defect(
+        changed(tokenizer__ggml__bos_token_id=100_000, tokenizer__ggml__add_bos_token=True), "A211"
+    ),
+    "token-without-row": Defect(
+        changed(
+            tokenizer__ggml__tokens=lambda tokens: [*tokens, "<|new|>"],
+            tokenizer__ggml__token_type=lambda types: [*types, 3],
+        ),
+        "A212",
+    ),
+    "eos-after-prompts": Defect(changed(tokenizer__ggml__add_eos_token=True), "A213"),
+    "bos-not-named": Defect(
+        lambda target: rewrite(
+            target, {TEMPLATE: "{{ bos_token }}" + value(TEMPLATE), "tokenizer.ggml.bos_token_id": REMOVED}
+        ),
+        "A214",
+    ),
+    "ends-in-a-foreign-key": Defect(changed(tokenizer__ggml__eos_token_ids=[798, 300]), "A215"),
+    "padding-is-eos": Defect(changed(tokenizer__ggml__padding_token_id=798), "A216"),
+    "eos-is-a-placeholder": Defect(
+        added("<|reserved_7|>", lambda text: text.replace("<|im_end|>", "<|reserved_7|>"), "eos", "eot"), "A217"
+    ),
+    "id-of-another-type": Defect(
+        changed(tokenizer__ggml__padding_token_id=Typed(796, gguf.GGUFValueType.INT64)), "A302"
+    ),
+    "layers-not-said": Defect(changed(llama__block_count=REMOVED), "A303"),
+    "heads-not-said": Defect(changed(llama__attention__head_count=REMOVED), "A303"),
+    "epsilon-not-said": Defect(changed(llama__attention__layer_norm_rms_epsilon=REMOVED), "A303"),
+    "heads-not-shared-evenly": Defect(changed(llama__attention__head_count_kv=3), "A304"),
+    "half-a-head-rotated": Defect(changed(llama__rope__dimension_count=32), "A304"),
+    "layers-missing": Defect(changed(llama__block_count=5), "A305"),
+    "layers-beyond": Defect(changed(llama__block_count=3), "A305"),
+    "another-quantization": Defect(changed(general__file_type=15), "A306"),
+    "split-without-a-count": Defect(changed(split__no=Typed(0, gguf.GGUFValueType.UINT16)), "A307"),
+    "rope-base-zero": Defect(changed(llama__rope__freq_base=0.0), "A308"),
+    "rope-scaling-unknown": Defect(changed(llama__rope__scaling__type="ntk"), "A308"),
+    "yarn-without-a-length": Defect(
+        changed(llama__rope__scaling__type="yarn", llama__rope__scaling__factor=4.0), "A308"
+    ),
     "spec-asks-too-much-context": Defect(changed(), "A301", {"engine": {"context": 4096}}),
 }
 """Defects of sound GGUF files -> the rule that catches each."""

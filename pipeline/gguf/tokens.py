@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import cached_property
 
 from pipeline.gguf.header import Header
 from pipeline.gguf.types import TokenType
-from pipeline.gguf.values import Array
+from pipeline.gguf.values import LENGTH, Array, text
 
 EOT_TEXTS = frozenset(
     {
@@ -40,6 +40,18 @@ END_TEXTS = EOT_TEXTS | {
     "[e~[",
 }
 """Texts that llama.cpp lets end a generation, whatever the file's ids say."""
+
+FILLER_TEXTS = {
+    "fim_pad": frozenset({"<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"}),
+    "fim_rep": frozenset({"<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"}),
+    "fim_sep": frozenset({"<|file_sep|>"}),
+}
+"""The tokens of fill-in-the-middle that end a generation too, by the role whose id a file may name: the texts by which
+llama.cpp knows each where it doesn't.
+"""
+
+DEFAULT_BOS = {"llama": 1, "gpt2": 11, "bert": 101, "plamo2": 1}
+"""The ids that llama.cpp takes for BOS when a file names none, by ``tokenizer.ggml.model``."""
 
 DEFAULT_EOS = {"llama": 2, "gpt2": 11, "t5": 1, "plamo2": 2}
 """The ids that llama.cpp takes for EOS when a file names none, by ``tokenizer.ggml.model``."""
@@ -84,13 +96,50 @@ class Vocabulary:
         """The id that llama.cpp takes for EOS when the file names none."""
         return DEFAULT_EOS.get(str(self._header.metadata.get("tokenizer.ggml.model")))
 
+    @property
+    def assumed_bos(self) -> int | None:
+        """The id that llama.cpp takes for BOS when the file names none."""
+        return DEFAULT_BOS.get(str(self._header.metadata.get("tokenizer.ggml.model")))
+
+    @cached_property
+    def duplicates(self) -> Mapping[str, tuple[int, ...]]:
+        """Text -> ids, for the texts that several tokens have. Compared as bytes, since not all tokens are UTF-8; tokens
+        without text don't count, llama.cpp gives each a name of its own.
+        """
+        if len(self.ids) == len(self._tokens):
+            return {}
+        raw, at, seen = self._header.raw("tokenizer.ggml.tokens"), 16, dict[bytes, list[int]]()
+        for number in range(len(self._tokens)):
+            (length,) = LENGTH.unpack_from(raw, at)
+            at += LENGTH.size + length
+            if length:
+                seen.setdefault(raw[at - length : at], []).append(number)
+        return {text(token): tuple(numbers) for token, numbers in seen.items() if len(numbers) > 1}
+
     @cached_property
     def ends(self) -> frozenset[str]:
-        """The texts of the tokens that end a generation: those the file names (eos, eot, eom) and those llama.cpp
-        knows by their text.
+        """The texts of the tokens that end a generation: those the file names (eos, eot, eom), those llama.cpp knows by
+        their text and, as llama.cpp has it, three of fill-in-the-middle.
         """
         named = [self._header.metadata.get(f"tokenizer.ggml.{role}_token_id") for role in ("eos", "eot", "eom")]
         if named[0] is None:
             named[0] = self.assumed_eos
         texts = {self.text(number) for number in named if isinstance(number, int)}
-        return frozenset({found for found in texts if found is not None} | (END_TEXTS & self.ids.keys()))
+        found = {found for found in texts if found is not None} | (END_TEXTS & self.ids.keys())
+        for role, known in FILLER_TEXTS.items():
+            number = self._header.metadata.get(f"tokenizer.ggml.{role}_token_id")
+            given = self.text(number) if isinstance(number, int) else None
+            found |= {given} if given is not None else known & self.ids.keys()
+        return frozenset(found - _not_ends(found))
+
+
+def _not_ends(found: Set[str]) -> frozenset[str]:
+    """Return what llama.cpp takes back: ``<|end|>`` where only some of a model's messages end an answer, ``</s>`` where
+    it is ordinary text.
+    """
+    calls, back = bool(found & {"<|call|>", "<|calls|>"}), set[str]()
+    if calls and found & {"<|return|>", "<|flush|>"}:
+        back.add("<|end|>")
+    if found & {"<|tool_response>", "<|plamo:eos|>"}:
+        back.add("</s>")
+    return frozenset(back)

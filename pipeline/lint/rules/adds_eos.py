@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.lint.model import Finding, Severity
+from pipeline.lint.rules._base import Rule
+from pipeline.lint.subject import Subject
+
+KEY = "tokenizer.ggml.add_eos_token"
+
+
+class AddsEos(Rule):
+    """The tokenizer puts EOS after every prompt.
+
+    `tokenizer.ggml.add_eos_token` is meant for embedding models. Where a model generates, llama-server puts EOS behind
+    the prompt, behind the opened answer, and the model starts its answer after an end: it answers nothing, or begins
+    something new.
+
+    To mend it, set `tokenizer.ggml.add_eos_token` to false.
+    """
+
+    code = "A213"
+    severity = Severity.ERROR
+
+    def skip(self, subject: Subject) -> str:
+        metadata, architecture = subject.header.metadata, subject.facts.architecture
+        if subject.facts.tokenizer_model == "t5" or metadata.get(f"{architecture}.pooling_type", 0):
+            return "models that encode want EOS after their input"
+        return ""
+
+    def check(self, subject: Subject) -> Iterable[Finding]:
+        if subject.header.metadata.get(KEY) is not True:
+            return
+        yield self.finding(
+            "EOS is added after every prompt, where the answer should begin",
+            where=KEY,
+            evidence=f"{KEY} is true, EOS is id {subject.facts.eos_id} {subject.facts.eos_token!r}",
+            fix=f"set {KEY} to false",
+            severity=Severity.ERROR if subject.profile == "chat" else Severity.WARNING,
+        )
+
+
+RULE = AddsEos()
