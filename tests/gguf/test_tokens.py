@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gguf
+import pytest
 from llama_cpp import Llama
 
 from pipeline.gguf.header import read_header
@@ -40,3 +42,33 @@ def test_ends_are_those_of_the_engine(tmp_path: Path) -> None:
         zoo.DEFECTS[name].make(path)
         assert set(Vocabulary(read_header(path)).ends) == engine_ends(path), name
     assert set(Vocabulary(read_header(zoo.SOUND)).ends) == engine_ends(zoo.SOUND)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("<|return|>", "<|call|>", "<|end|>"),
+        ("<|calls|>", "<|flush|>", "<|end|>"),
+        ("<|return|>", "<|end|>"),
+        ("<|tool_response>", "</s>"),
+        ("<fim_pad>", "<|repo_name|>", "<|file_sep|>"),
+    ],
+)
+def test_ends_that_come_from_texts_are_those_of_the_engine(texts: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "texts.gguf"
+    tokens = [*zoo.value("tokenizer.ggml.tokens")]
+    tokens[700 : 700 + len(texts)] = texts
+    zoo.rewrite(path, {"tokenizer.ggml.tokens": tokens})
+    found = Vocabulary(read_header(path)).ends
+    assert set(found) == engine_ends(path)
+    assert found & set(texts)
+
+
+def test_a_role_of_fill_in_the_middle_that_the_file_names_ends_too(tmp_path: Path) -> None:
+    path = tmp_path / "named.gguf"
+    zoo.changed(tokenizer__ggml__fim_pad_token_id=zoo.Typed(300, gguf.GGUFValueType.UINT32))(path)
+    assert "of" in Vocabulary(read_header(path)).ends and set(Vocabulary(read_header(path)).ends) == engine_ends(path)
+
+
+def test_tokens_that_are_the_same() -> None:
+    assert Vocabulary(read_header(zoo.SOUND)).duplicates == {}
