@@ -54,7 +54,7 @@ def take_in(
         models = read_models(bundle)
     planned = plan(bundle, models, project, force=force)
     files = {file.digest: file.size for lock in planned.locks.values() for file in lock.files}
-    new = {digest.hex: size for digest, size in files.items() if not store.has(digest)}
+    new = {digest.hex: size for digest, size in files.items() if not store.trusted(digest)}
     _check_space(store.root, 0 if dry_run else sum(new.values()))
     total = sum(bundle.names.values())
     with _staging(store, dry_run) as stage, progress.task(f"import {path.name}", total, "B") as task:
@@ -65,7 +65,7 @@ def take_in(
         if stage:
             for hex, found in leaves.items():
                 with store.lock(hex):
-                    if not store.has(Digest(hex)):
+                    if not store.trusted(Digest(hex)):
                         os.utime(stage / hex)  # as new as it is: a prune that began before leaves it alone
                         store.publish(stage / hex, Digest(hex), found)
             _write(bundle, planned)

@@ -19,6 +19,7 @@ from pipeline.store.line import Line
 from pipeline.store.partial import Full, Partial
 from pipeline.store.take import take
 from pipeline.store.transfer import SMALL, NoRanges, Stopped, TooMuch, Transfer
+from pipeline.store.verify import verify
 
 _SPARE = 64 << 20
 _TICK = 0.1
@@ -43,11 +44,11 @@ def fetch(
     fetch goes on there, also after an interrupt.
     """
     final, line = store.path(file.digest), line or Line(limit_rate)
-    if store.has(file.digest):
+    if is_there(store, file, progress):
         return final
     held = f"{file.path}: another process fetches it; waiting"
     with store.lock(file.digest.hex, lambda: progress.note(held), line.stop.is_set):
-        if store.has(file.digest):  # the other process has finished
+        if store.trusted(file.digest):  # the other process has finished
             return final
         remotes = [place for url in file.urls for place in _places(url, root, offline)]
         if not remotes:
@@ -94,7 +95,7 @@ def learn(
                 follower = _bring(remote, url, partial, line, "a moment ago", _teller(task), alone=True, tries=1)
             partial.close()
             with store.lock(follower.digest.hex):
-                if not store.has(follower.digest):
+                if not store.trusted(follower.digest):
                     store.publish(place, follower.digest, follower.leaves)
             return follower.digest
         except (TooMuch, NoRanges):
@@ -103,9 +104,16 @@ def learn(
             partial.discard()
 
 
+def is_there(store: Store, file: LockedFile, progress: Progress = SILENT) -> bool:
+    """Tell whether a file is in the store. One that nobody vouches for is hashed, and put away when it is another."""
+    return store.trusted(file.digest) or (
+        store.has(file.digest) and verify(store, [file], deep=False, progress=progress)[0].ok
+    )
+
+
 def check_space(store: Store, files: Iterable[LockedFile]) -> None:
     """Raise UsageError when the disk has no room for what is missing of the files."""
-    missing = {file.digest: file.size for file in files if not store.has(file.digest)}
+    missing = {file.digest: file.size for file in files if not store.trusted(file.digest)}
     _check_room(store, sum(size - _allocated(store.partial(digest), size) for digest, size in missing.items()))
 
 

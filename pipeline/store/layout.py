@@ -58,6 +58,14 @@ class Store:
         except OSError:
             return False
 
+    def trusted(self, digest: Digest) -> bool:
+        """Tell whether a blob stands under its final name and still looks as it did when it was hashed."""
+        receipt = self.receipt(digest)
+        try:
+            return receipt is not None and receipt.fits(self.path(digest).lstat())
+        except OSError:
+            return False
+
     def receipt(self, digest: Digest) -> Receipt | None:
         """Return what was remembered; None where nothing was, or it can't be read (the blob is then hashed again)."""
         return _receipt(self.receipt_path(digest))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.core.progress import SILENT, Progress, Task
 from pipeline.lock.model import LockedFile
-from pipeline.store.fetch import check_space, fetch
+from pipeline.store.fetch import check_space, fetch, is_there
 from pipeline.store.layout import Store
 from pipeline.store.line import Line
 from pipeline.store.transfer import Stopped
@@ -34,7 +34,7 @@ def fetch_all(
     The room on the disk is checked for all of them first. The first error ends the others too, resumably, and is raised; see ``fetch``
     for what it may be. ``limit_rate`` is in bytes a second, for all together.
     """
-    missing = list({file.digest: file for file in files if not store.has(file.digest)}.values())
+    missing = list({file.digest: file for file in files if not is_there(store, file, progress)}.values())
     if missing:
         check_space(store, missing)
         line = Line(limit_rate)

@@ -25,6 +25,8 @@ _MOST, _LEAST = (
 _PROGRESS = 64 << 10  # an attempt that brought so much was not in vain
 _TRIES = 5
 _TICK, _LINGER, _OFTEN = 0.1, 1.0, 0.5
+# When nothing else is left to do, a connection that in so many seconds was slower than this share of the mean is left for a new one.
+_SLOW_SECONDS, _SLOW_SHARE = 2.0, 0.25
 _BUSY = frozenset({429, 503})
 _AGAIN = "run the command again: it resumes"
 
@@ -39,6 +41,29 @@ class TooMuch(Exception):
 
 class NoRanges(Exception):
     """The origin sends the whole file whatever was asked for: nothing of it can be trusted to fit what is kept."""
+
+
+class _Piece:
+    """A range that one thread brings. Once it is dropped, nothing of it is written any more."""
+
+    def __init__(self, at: int, end: int) -> None:
+        self.at, self.end = at, end
+        self.dropped = False
+        self.lock = threading.Lock()
+        self._seen, self._seen_at = time.monotonic(), at
+
+    def drop(self) -> None:
+        with self.lock:
+            self.dropped = True
+
+    def rate(self) -> float | None:
+        """Return its bytes a second since it was last asked; None when that was too short ago to tell."""
+        now = time.monotonic()
+        if now - self._seen < _SLOW_SECONDS:
+            return None
+        rate = (self.at - self._seen_at) / (now - self._seen)
+        self._seen, self._seen_at = now, self.at
+        return rate
 
 
 class Transfer:
@@ -60,6 +85,8 @@ class Transfer:
         self._todo = partial.spans.gaps(partial.size)
         self._limit = Limit(1 if self._alone else remote.parallel)
         self._working = 0
+        self._pieces_now: list[_Piece] = []
+        self._began, self._kept, self._rescued = time.monotonic(), partial.spans.total, 0
         self._over = threading.Event()
         self._failure: BaseException | None = None
 
@@ -78,6 +105,8 @@ class Transfer:
                         raise self._failure
                     if not self._todo and not self._working:
                         break
+                    if not self._todo and self._working < self._limit.now:
+                        self._rescue()
                     for _ in range(min(self._limit.now - self._working, self._pieces())):
                         self._working += 1
                         threads.append(threading.Thread(target=self._work, daemon=True))
@@ -90,6 +119,8 @@ class Transfer:
                 self._limit.measure(there, self._working)
         finally:
             self._over.set()
+            for piece in list(self._pieces_now):
+                piece.drop()
             deadline = time.monotonic() + _LINGER  # one that waits for a silent server is left behind
             for thread in threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -98,37 +129,63 @@ class Transfer:
     def _pieces(self) -> int:
         return sum(-(-(end - start) // _LEAST) for start, end in self._todo)
 
-    def _claim(self) -> tuple[int, int] | None:
+    def _rescue(self) -> None:
+        """Take the piece of a connection that has become slow, for another one. Called with the lock held."""
+        came, seconds = self._partial.spans.total - self._kept, time.monotonic() - self._began
+        usual = came / max(seconds, _TICK) / self._limit.now
+        for piece in self._pieces_now:
+            rate = piece.rate()
+            if rate is None or rate >= usual * _SLOW_SHARE or self._rescued >= 2 * self._remote.parallel:
+                continue
+            piece.drop()
+            self._pieces_now.remove(piece)
+            self._todo.append((piece.at, piece.end))
+            self._working -= 1
+            self._rescued += 1
+            return
+
+    def _claim(self) -> _Piece | None:
         """Return the next piece to fetch. Towards the end they get smaller, so that all connections end at about the same time."""
         with self._partial.changed:
             if not self._todo or self._working > self._limit.now or self._over.is_set():
                 return None
             start, end = self._todo.pop(0)
             if self._alone:
-                return start, end
+                return self._begun(start, end)
             left = end - start + sum(end - start for start, end in self._todo)
             share = -(-left // (2 * self._limit.now * _LEAST)) * _LEAST
             stop = min(end, start + min(_MOST, max(_LEAST, share)))
             if stop < end:
                 self._todo.insert(0, (stop, end))
-            return start, stop
+            return self._begun(start, stop)
+
+    def _begun(self, at: int, end: int) -> _Piece:
+        piece = _Piece(at, end)
+        self._pieces_now.append(piece)
+        return piece
 
     def _work(self) -> None:
-        descriptor = -1
+        descriptor, piece = -1, None
         try:
             descriptor = self._partial.descriptor()
             while piece := self._claim():
                 with self._line.connection(self._over.is_set) as free:
                     if not free:
                         return
-                    self._persist(descriptor, *piece)
+                    self._persist(descriptor, piece)
+                if piece.dropped:
+                    return
+                with self._partial.changed:
+                    self._pieces_now.remove(piece)
         except BaseException as error:
-            self._fail(error)
+            if piece is None or not piece.dropped:
+                self._fail(error)
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
             with self._partial.changed:
-                self._working -= 1
+                if piece is None or not piece.dropped or self._over.is_set():
+                    self._working -= 1
                 self._partial.changed.notify_all()
 
     def _fail(self, error: BaseException) -> None:
@@ -138,15 +195,15 @@ class Transfer:
                 self._failure = error
             self._over.set()
 
-    def _persist(self, descriptor: int, at: int, end: int) -> None:
+    def _persist(self, descriptor: int, piece: _Piece) -> None:
         """Fetch a piece, going on where a transfer breaks off."""
         failures = 0
         while not self._over.is_set():
-            before = at
-            at, error = self._once(descriptor, at, end)
-            if error is None:
+            before = piece.at
+            error = self._once(descriptor, piece)
+            if error is None or piece.dropped:
                 return
-            if at - before >= _PROGRESS:
+            if piece.at - before >= _PROGRESS:
                 failures = 0
             wait = pause(error, failures)
             failures += 1
@@ -157,11 +214,12 @@ class Transfer:
             self._over.wait(max(wait, _TICK))
             with self._partial.changed:
                 if self._working > self._limit.now:  # this one is of those that are too many
-                    self._todo.insert(0, (at, end))
+                    self._todo.insert(0, (piece.at, piece.end))
                     return
 
-    def _once(self, descriptor: int, at: int, end: int) -> tuple[int, NetworkError | None]:
-        """Read from ``at`` to ``end`` in one request; returns how far it came, and why no further."""
+    def _once(self, descriptor: int, piece: _Piece) -> NetworkError | None:
+        """Read on in one request; returns why it came no further than it did, None where all of the piece is there."""
+        at, end = piece.at, piece.end
         last = end == self._partial.size
         journal, page = _Recorder(self._partial, at), ""
         try:
@@ -170,12 +228,13 @@ class Transfer:
                 if stream.start != at:
                     raise NoRanges
                 for chunk in stream.chunks:
-                    if self._over.is_set():
-                        raise Stopped
                     page = page or (foreign(chunk) if at == 0 else "")
                     part = chunk[: end - at]
-                    self._partial.write(descriptor, part, at)
-                    at += len(part)
+                    with piece.lock:
+                        if piece.dropped or self._over.is_set():
+                            raise Stopped
+                        self._partial.write(descriptor, part, at)
+                    at = piece.at = at + len(part)
                     journal.reached(at)
                     self._line.pace(len(part), self._over.is_set)
                     if len(part) < len(chunk):
@@ -186,15 +245,15 @@ class Transfer:
                         break
         except NetworkError as error:
             self._check_refusal(error)
-            return at, error if at < end else None
+            return error if at < end else None
         finally:
             journal.close(at)
         if at == end:
-            return at, None
+            return None
         if page:
             raise self._mismatch(at, page)
         said = f"{self._url}: the transfer ended after {self._partial.spans.total} of {self._partial.size} bytes"
-        return at, NetworkError(said, hint=_AGAIN, transient=True)
+        return NetworkError(said, hint=_AGAIN, transient=True)
 
     def _check(self, stream: Stream) -> None:
         """Raise DigestMismatch for another size than the one wanted, with what it looks like that comes instead."""

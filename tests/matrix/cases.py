@@ -39,6 +39,7 @@ WIRE = (
     Case("hub limits requests", right=True, arrange=lies.busy_front, early=True, sizes=_ONE),
     Case("drips byte by byte, once", right=True, storage=lies.drips_once),
     Case("drips byte by byte, always", code=4, says=r"only \d+ bytes came", storage=lies.drips, peer=False),
+    Case("one connection of many is slow", right=True, storage=lies.slow_once, sizes=(LARGE,)),
     Case("silent after the headers, once", right=True, storage=lies.silent_once),
     Case("signed address expires", right=True, storage=lies.expires),
     Case("branch moves after the metadata", right=True, front=lies.moves, sizes=_ONE),

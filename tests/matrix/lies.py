@@ -103,6 +103,11 @@ def drips_once(wire: Storage) -> bool:
     return wire.turn == 0 and wire.serve(drip=0.3)
 
 
+def slow_once(wire: Storage) -> bool:
+    """The first connection drips, fast enough not to be given up for that, all others are well."""
+    return wire.turn == 0 and wire.serve(drip=0.002)
+
+
 def silent_once(wire: Storage) -> bool:
     """The first connection falls silent behind the headers, all others are well."""
     return wire.turn == 0 and wire.serve(drip=60.0)

@@ -123,6 +123,15 @@ def test_a_link_where_bytes_are_collected_is_not_followed(played: Stage) -> None
     assert victim.read_bytes() == b"keep me"
 
 
+def test_a_file_that_nobody_verified_under_a_blobs_name(played: Stage) -> None:
+    place = played.place()
+    place.parent.mkdir(parents=True)
+    place.write_bytes(corrupt(played.files[FILE]))
+    right(played)
+    place.with_suffix(".json").unlink()
+    right(played)
+
+
 def test_an_origin_that_has_come_to_its_senses(played: Stage) -> None:
     played.hub.begin(lambda wire: wire.serve(corrupt(held(wire))))
     assert played.client.get().code == 5 and not played.client.strangers()
