@@ -82,6 +82,7 @@ def _start(session: Session, stored: Stored, folder: Path, host: str, port: int)
         lock,
         weights=stored.weights,
         template=stored.template,
+        mmproj=stored.mmproj,
         listen=listen,
         key_file=key_file.resolve(),
         threads=session.threads(lock),

@@ -31,6 +31,7 @@ class Stored:
     lock: Lockfile
     weights: Path
     template: Path | None
+    mmproj: Path | None = None
 
 
 @dataclass
@@ -83,10 +84,11 @@ class Session:
     def stored(self, lock: Lockfile) -> Stored:
         """Return where the lock's files lie; they must have been fetched."""
         template = self.store.path(lock.template.digest) if lock.template else None
+        mmproj = self.store.path(lock.mmproj.digest) if lock.mmproj else None
         if len(lock.shards) == 1:
-            return Stored(lock, self.store.path(lock.weights.digest), template)
+            return Stored(lock, self.store.path(lock.weights.digest), template, mmproj)
         folder = view(self.store, lock.shards)  # llama.cpp finds the parts of a set by name
-        return Stored(lock, folder / PurePosixPath(lock.weights.path).name, template)
+        return Stored(lock, folder / PurePosixPath(lock.weights.path).name, template, mmproj)
 
     def require_engine(self, lock: Lockfile) -> EngineBuild:
         """Return the engine if it is of the commit that the lock pins. Raises EngineError."""

@@ -185,7 +185,9 @@ def _serve(session: Session, stored: Stored) -> AbstractContextManager[Running]:
 
     threads = session.threads(stored.lock)
     build = session.require_engine(stored.lock)
-    return running(build, stored.lock, weights=stored.weights, template=stored.template, threads=threads)
+    return running(
+        build, stored.lock, weights=stored.weights, template=stored.template, mmproj=stored.mmproj, threads=threads
+    )
 
 
 def _check(session: Session, stored: Stored, job: Job) -> _Result:

@@ -50,7 +50,14 @@ class Listen:
 
 
 def server_argv(
-    lock: Lockfile, *, weights: Path, template: Path | None, listen: Listen, key_file: Path, threads: int
+    lock: Lockfile,
+    *,
+    weights: Path,
+    template: Path | None,
+    listen: Listen,
+    key_file: Path,
+    threads: int,
+    mmproj: Path | None = None,
 ) -> tuple[str, ...]:
     """Return llama-server's arguments, the program itself left out. ``threads`` counts where the spec leaves it
     open.
@@ -60,6 +67,7 @@ def server_argv(
         *("--model", str(weights)),
         *lock.argv,
         *(("--chat-template-file", str(template)) if template else ()),
+        *(("--mmproj", str(mmproj)) if mmproj else ()),
         *("--threads", count, "--threads-batch", count),
         *listen.argv(),
         *("--api-key-file", str(key_file)),

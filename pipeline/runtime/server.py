@@ -63,6 +63,7 @@ def running(
     weights: Path,
     template: Path | None,
     threads: int,
+    mmproj: Path | None = None,
     ready_within: float = READY_WITHIN,
 ) -> Iterator[Running]:
     """Run the locked model on a private unix socket, for checks and benchmarks; nobody else can reach it.
@@ -73,7 +74,9 @@ def running(
         key, listen = new_key(), Listen(str(Path(folder) / "llama.sock"))
         key_file = Path(folder) / "key"
         atomic_write(key_file, key + "\n", 0o600)
-        argv = server_argv(lock, weights=weights, template=template, listen=listen, key_file=key_file, threads=threads)
+        argv = server_argv(
+            lock, weights=weights, template=template, mmproj=mmproj, listen=listen, key_file=key_file, threads=threads
+        )
         client = httpx.Client(
             # llama-server closes a connection after a stream without saying so: none is used twice.
             transport=httpx.HTTPTransport(

@@ -110,3 +110,16 @@ def test_a_catalog_is_locked_with_a_few_requests_a_model(hubbed: Project, upstre
     assert len(upstream.requests) <= 4 * len(names)
     asked = len(upstream.requests)
     assert not any(check(session, name) for name in names) and len(upstream.requests) == asked
+
+
+def test_a_projector_is_locked_and_fetched_beside_the_weights(hubbed: Project, upstream: Hub) -> None:
+    upstream.repos[NAME].commit({"mmproj-small-f16.gguf": zoo.SOUND.with_name("tiny-chat-f16.gguf")})
+    path = hubbed.specs / "small.yaml"
+    path.write_text(path.read_text() + f"mmproj: hf://{NAME}/mmproj-small-f16.gguf\n")
+    session = Session(hubbed)
+    lock = make_lock(session, "small").lock
+    assert [file.role for file in lock.files] == ["weights", "mmproj"] and lock.mmproj
+    assert len(fetch_all(session, [lock])) == 2
+    assert session.stored(lock).mmproj == session.store.path(lock.mmproj.digest)
+    asked = len(upstream.requests)
+    assert make_lock(session, "small").lock == lock and len(upstream.requests) == asked

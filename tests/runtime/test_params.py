@@ -50,6 +50,19 @@ def test_the_spec_s_threads_beat_the_machine_s_and_no_template_is_no_argument() 
     assert "--chat-template-file" not in argv
 
 
+def test_a_projector_is_loaded_beside_the_weights() -> None:
+    places = {
+        "weights": Path("/w"),
+        "template": None,
+        "listen": Listen("/x.sock"),
+        "key_file": Path("/k"),
+        "threads": 1,
+    }
+    argv = server_argv(factories.lock(), **places, mmproj=Path("/p"))  # type: ignore[arg-type]
+    assert argv[argv.index("--mmproj") + 1] == "/p"
+    assert "--mmproj" not in server_argv(factories.lock(), **places)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "unix"])
 def test_it_is_known_whether_a_server_is_healthy(host: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
