@@ -16,8 +16,7 @@ class AttentionHeads(Rule):
 
     The width of a head is the model's width divided by the number of heads unless the file gives it
     (`attention.key_length`), and key-value heads are shared evenly by the heads. Numbers that don't divide, or a rotary
-    dimension wider than a head, make llama-server refuse the file ("invalid n_rot", "wrong shape"), or, worse, compute
-    with the wrong heads.
+    dimension wider than a head, make llama-server refuse the file ("invalid n_rot", "wrong shape").
 
     To mend it, set the keys as the publisher's `config.json` has them.
     """
@@ -54,7 +53,7 @@ class AttentionHeads(Rule):
         for each in sorted(set(shared)) if isinstance(shared, Array) else [shared]:
             if isinstance(each, int) and each and heads % each:
                 yield self.finding(
-                    f"{heads} heads can't share {each} key-value heads evenly",
+                    f"{heads} heads can't share {each} key-value heads evenly: llama-server refuses the file",
                     where=f"{where}_kv",
                     evidence=f"{where} is {heads}, {where}_kv is {each}",
                     fix=fix,
@@ -62,7 +61,7 @@ class AttentionHeads(Rule):
         head = key_width or (width // heads if width % heads == 0 else 0)
         if rotary and head and (rotary > head or (prefix in WHOLE_HEAD and rotary != head)):
             yield self.finding(
-                f"the rotary dimension is {rotary}, a head has {head}",
+                f"the rotary dimension is {rotary}, a head has {head}: llama-server refuses the file",
                 where=f"{prefix}.rope.dimension_count",
                 evidence=f"{prefix}.rope.dimension_count is {rotary}, a head's width is {head}",
                 fix=fix,
