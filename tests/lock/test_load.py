@@ -190,7 +190,7 @@ def test_an_old_lock_is_read_for_ever() -> None:
         assert project.lockfiles.name == "lockfiles"
 
 
-@pytest.mark.parametrize("name", ["small", "fewer-keys"])
+@pytest.mark.parametrize("name", ["small", "fewer-keys", "hub"])
 def test_an_old_lock_still_fits_its_spec(tmp_path: Path, name: str) -> None:
     """Also one that was made when specs had fewer keys: what they mean by default has not changed."""
     (tmp_path / "specs").mkdir()
