@@ -1,13 +1,17 @@
 """Renders chat templates in a process of its own: ``python -I render_child.py``, a request on stdin, an answer a line
 on stdout.
 
-It imports nothing of this package. Templates come from strangers: the sandbox keeps them from Python, the limits on
-memory and CPU time keep them from the machine. What a template finds here is what llama-server gives it, with a clock
-that stands still.
+It imports nothing of this package but the scanner beside it. Templates come from strangers: the sandbox keeps them from
+Python, the limits on memory and CPU time keep them from the machine. What a template finds here is what llama-server
+gives it, with a clock that stands still. Names in a context that begin with ``$`` are for us: ``$later`` sets the clock
+to another day, ``$without`` takes variables out, ``$given`` leaves messages as they are, ``$scan`` asks for what the
+template is made of in place of a prompt.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import json
 import resource
 import sys
@@ -15,6 +19,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -23,7 +28,8 @@ from jinja2.nodes import Node
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-NOW = datetime(2026, 1, 15, 12, 0, 0)
+NOW, LATER = datetime(2026, 1, 15, 12, 0, 0), datetime(2031, 7, 20, 18, 30, 0)
+MARK = "Millstone mark"
 MAX_TEXT = 4 << 20
 
 
@@ -38,7 +44,11 @@ class Generation(Extension):
 
 
 class Environment(ImmutableSandboxedEnvironment):
-    """The sandbox, with what llama.cpp allows beyond it: lists that a template made itself may grow."""
+    """The sandbox, with what llama.cpp allows beyond it: lists that a template made itself may grow. ``reached`` holds
+    each filter and test that was called, with the number and the names of its arguments.
+    """
+
+    reached: set[tuple[str, int, str]]
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         return (type(obj) is list and attr in ("append", "pop")) or super().is_safe_attribute(obj, attr, value)
@@ -66,7 +76,22 @@ def environment() -> Environment:
     made.filters["from_json"] = json.loads
     made.globals["raise_exception"] = raise_exception
     made.globals["strftime_now"] = NOW.strftime
+    made.reached = set()
+    made.filters.update({name: recorded(made.reached, name, call) for name, call in made.filters.items()})
+    made.tests.update({name: recorded(made.reached, name, call) for name, call in made.tests.items()})
     return made
+
+
+def recorded(reached: set[tuple[str, int, str]], name: str, function: Any) -> Any:
+    """Wrap a filter or test so that its calls are known afterwards."""
+    own = 2 if hasattr(function, "jinja_pass_arg") else 1  # the value, and what jinja2 passes itself
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        reached.add((name, len(args) - own, " ".join(sorted(kwargs))))
+        return function(*args, **kwargs)
+
+    return call
 
 
 def to_json(
@@ -99,6 +124,105 @@ def render(template: jinja2.Template, context: dict[str, Any]) -> str:
     return "".join(pieces)
 
 
+def takes_parts(template: jinja2.Template, context: dict[str, Any]) -> bool:
+    """Say whether the text of a message comes through as a list of parts only; llama-server then makes one of it."""
+
+    def comes(content: Any) -> bool:
+        messages = [{"role": "user", "content": content}]
+        return MARK in _try(template, {**context, "messages": messages, "add_generation_prompt": True})
+
+    return not comes(MARK) and comes([{"type": "text", "text": MARK}])
+
+
+def takes_objects(template: jinja2.Template, context: dict[str, Any]) -> bool:
+    """Say whether arguments of calls come through as objects; else llama-server leaves them the text they were."""
+    function = {"name": "tool1", "description": "A tool.", "parameters": {"type": "object", "properties": {}}}
+    call = {"id": "call00001", "type": "function", "function": {"name": "tool1", "arguments": {"arg": MARK}}}
+    messages = [
+        {"role": "user", "content": "ask"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "result", "tool_call_id": "call00001"},
+        {"role": "assistant", "content": "answer"},
+        {"role": "user", "content": "ask"},
+    ]
+    return MARK in _try(
+        template, {**context, "messages": messages, "tools": [{"type": "function", "function": function}]}
+    )
+
+
+def _try(template: jinja2.Template, context: dict[str, Any]) -> str:
+    try:
+        return render(template, context)
+    except (MemoryError, RecursionError, TooLong):
+        raise
+    except Exception:
+        return ""
+
+
+class Prepared:
+    """A template, and what llama-server would learn of it before it uses it."""
+
+    def __init__(self, made: Environment, source: str) -> None:
+        self.made, self.source = made, source
+        self.tree = made.parse(source)
+        self.found = scanner().scan(made, source, self.tree)
+        before = set(made.reached)
+        self.template = made.from_string(self.tree)
+        made.reached.intersection_update(before)  # compiling calls filters on constants
+        self.learned = dict[str, bool]()
+
+    def answer(self, given: dict[str, Any]) -> str:
+        """Render one context, or list what the template is made of."""
+        context = {name: value for name, value in given.items() if not name.startswith("$")}
+        if given.get("$scan"):
+            return json.dumps({"uses": self.found, "reached": sorted(self.made.reached)})
+        for name in given.get("$without", ()):
+            context.pop(name, None)
+        if given.get("$later"):
+            context |= {"date_string": f"{LATER:%d %b %Y}", "datetime": f"{LATER:%b %d %Y}"}
+            context["strftime_now"] = LATER.strftime
+        if "messages" in context and not given.get("$given"):
+            context["messages"] = [self.rewritten(message, context) for message in context["messages"]]
+            context |= {"tools": [filled(tool) for tool in context["tools"]]} if context.get("tools") else {}
+        return render(self.template, context)
+
+    def learn(self, what: Any, context: dict[str, Any]) -> bool:
+        if what.__name__ not in self.learned:
+            rest = {name: value for name, value in context.items() if name not in ("messages", "tools")}
+            self.learned[what.__name__] = what(self.template, rest)
+        return self.learned[what.__name__]
+
+    def rewritten(self, message: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+        """Do to a message what llama-server does before the template gets it."""
+        message = {**message, "content": message.get("content") or ""}
+        if message.get("tool_calls") and not self.learn(takes_objects, context):
+            calls = [{**call, "function": dict(call["function"])} for call in message["tool_calls"]]
+            for call in calls:
+                call["function"]["arguments"] = json.dumps(call["function"]["arguments"])
+            message["tool_calls"] = calls
+        if isinstance(message["content"], str) and self.learn(takes_parts, context):
+            message["content"] = [{"type": "text", "text": message["content"]}]
+        return message
+
+
+def filled(tool: dict[str, Any]) -> dict[str, Any]:
+    """Put in what llama-server puts in where a tool lacks it; nothing else of a tool gets to the template."""
+    function = tool["function"]
+    parts = {"name": "", "description": "", "parameters": {}}
+    return {"type": "function", "function": {name: function.get(name, empty) for name, empty in parts.items()}}
+
+
+def scanner() -> Any:
+    """Load the scanner, which lies beside this file; ``python -I`` doesn't look there."""
+    name = "render_scan"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec and spec.loader
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
 def failure(error: BaseException) -> dict[str, Any]:
     """Say what went wrong and in which line of the template."""
     if isinstance(error, jinja2.TemplateSyntaxError):
@@ -106,6 +230,23 @@ def failure(error: BaseException) -> dict[str, Any]:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
     kind = "limit" if isinstance(error, (TooLong, MemoryError, RecursionError)) else "raised"
     return {"kind": kind, "error": str(error) or type(error).__name__, "line": lines[-1] if lines else 0}
+
+
+def prepared(
+    made: Environment, compiled: dict[str, Prepared], sources: dict[str, str], job: dict[str, Any]
+) -> Prepared:
+    """Return the template of a job, compiled once: only now, as compiling may take as long as rendering and the blame
+    must fall here. Tools go to the first template where their own does not parse.
+    """
+    source = sources[job["template"]]
+    try:
+        if source not in compiled:
+            compiled[source] = Prepared(made, source)
+    except jinja2.TemplateSyntaxError:
+        if job["template"] != "tools" or sources.get("chat", source) == source or "$scan" in job["context"]:
+            raise
+        return prepared(made, compiled, sources, {**job, "template": "chat"})
+    return compiled[source]
 
 
 def limit(memory: int, cpu: int) -> None:
@@ -121,13 +262,10 @@ def main() -> None:
     """
     request = json.load(sys.stdin)
     limit(request["memory"], request["cpu"])
-    made, compiled = environment(), dict[str, jinja2.Template]()
+    made, compiled = environment(), dict[str, Prepared]()
     for job in request["jobs"]:
-        name = job["template"]
         try:
-            if name not in compiled:  # only now: compiling may take as long as rendering, and the blame must fall here
-                compiled[name] = made.from_string(request["templates"][name])
-            answer = {"text": render(compiled[name], job["context"])}
+            answer = {"text": prepared(made, compiled, request["templates"], job).answer(job["context"])}
         except Exception as error:
             answer = failure(error)
         sys.stdout.write(json.dumps(answer) + "\n")

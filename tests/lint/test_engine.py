@@ -23,8 +23,8 @@ def test_every_rule_is_documented_and_tested(rule: Rule) -> None:
     assert (Path(__file__).parent / "rules" / f"test_{rule.slug.replace('-', '_')}.py").is_file()
 
 
-def test_there_are_ten_rules_each_with_its_own_code_and_file() -> None:
-    assert len(rules()) == len({rule.slug for rule in rules().values()}) == 10
+def test_each_rule_has_its_own_code_and_file() -> None:
+    assert len(rules()) == len({rule.slug for rule in rules().values()}) >= 10
     assert list(rules()) == sorted(rules())
 
 
@@ -42,7 +42,8 @@ def test_what_the_spec_ignores_is_left_out() -> None:
 
 def test_what_cannot_be_judged_is_said() -> None:
     reasons = skipped(subject(template=None, spec=zoo.spec(profile="completion")))
-    assert set(reasons) == {"A101", "A102", "A103", "A104", "A105", "A202"}
+    assert set(reasons) >= {"A101", "A102", "A103", "A104", "A105", "A202", "A501"}
+    assert not set(reasons) & {"A201", "A203", "A301", "A401"}
     assert all(reasons.values())
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -47,6 +48,54 @@ def test_failures_have_their_kind_and_place(template: str, kind: str, where: str
     found = render(template, x={})
     assert (found.kind, found.where, found.text) == (kind, where, None)
     assert found.error
+
+
+def test_messages_get_to_a_template_as_llama_server_passes_them() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}}
+    messages = [{"role": "assistant", "content": None, "tool_calls": [call]}]
+    tools = [{"type": "function", "function": {"name": "f", "strict": True}}]
+    loop = "{% for m in messages %}{{ m.content is none }} {% for c in m.tool_calls or [] %}{{ X }}{% endfor %}{% endfor %}"
+    of_object = loop.replace("X", "c.function.arguments") + " {{ tools }}"
+    of_text = loop.replace("X", "c.function.arguments.strip()") + " {{ tools }}"
+    parts = "{% for message in messages %}{{ message.content[0].text }}{% endfor %}"
+    jobs = [
+        Job("text", {"messages": messages, "tools": tools}),
+        Job("object", {"messages": messages, "tools": tools}),
+        Job("object", {"messages": messages, "tools": tools, "$given": True}),
+        Job("parts", {"messages": [{"role": "user", "content": "hello"}]}),
+    ]
+    rest = "{'type': 'function', 'function': {'name': 'f', 'description': '', 'parameters': {}}}"
+    found = render_all({"text": of_text, "object": of_object, "parts": parts}, jobs)
+    assert found[0].text == f'False {{"a": 1}} [{rest}]'
+    assert found[1].text == f"False {{'a': 1}} [{rest}]"
+    assert found[2].text == f"True {{'a': 1}} {tools}"
+    assert found[3].text == "hello"
+
+
+def test_another_day_and_variables_left_out() -> None:
+    template = "{{ strftime_now('%Y') }} {{ date_string }} {{ x is defined }}"
+    context = {"date_string": "15 Jan 2026", "x": 1}
+    today, later = render_all(
+        {"t": template}, [Job("t", context), Job("t", {**context, "$later": True, "$without": ["x"]})]
+    )
+    assert (today.text, later.text) == ("2026 15 Jan 2026 True", "2031 20 Jul 2031 False")
+
+
+def test_what_a_template_is_made_of() -> None:
+    template = "{% if x %}{{ x.__class__ | first }}{% endif %}\n{{ [x] | unique(case_sensitive=true) | list }}"
+    _, scan = render_all({"t": template}, [Job("t", {"x": ""}), Job("t", {"$scan": True})])
+    found = json.loads(scan.text or "")
+    uses = {(use["kind"], use["name"]): (use["line"], use["guarded"]) for use in found["uses"]}
+    assert uses["attribute", "__class__"] == uses["filter", "first"] == (1, True)
+    assert uses["filter", "unique"] == (2, False)
+    assert ["unique", 0, "case_sensitive"] in found["reached"]
+    assert not [name for name, *_ in found["reached"] if name == "first"]
+
+
+def test_tools_get_the_first_template_where_their_own_does_not_parse() -> None:
+    templates = {"chat": "plain", "tools": "{% if %}"}
+    text, scan = render_all(templates, [Job("tools", {}), Job("tools", {"$scan": True})])
+    assert (text.text, scan.kind) == ("plain", "syntax")
 
 
 def test_endless_work_ends() -> None:
