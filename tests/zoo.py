@@ -155,6 +155,16 @@ def cut(keep: int) -> Make:
     return make
 
 
+def replaced(old: bytes, new: bytes) -> Make:
+    """Make a file in which some bytes are others, of the same length, wherever they stand."""
+    assert len(old) == len(new)
+
+    def make(target: Path) -> None:
+        target.write_bytes(SOUND.read_bytes().replace(old, new))
+
+    return make
+
+
 @dataclass(frozen=True)
 class Defect:
     """How to make a file with one defect, the rule that must catch it, and what the spec says otherwise."""
@@ -281,6 +291,7 @@ DEFECTS: dict[str, Defect] = {
     "yarn-without-a-length": Defect(
         changed(llama__rope__scaling__type="yarn", llama__rope__scaling__factor=4.0), "A308"
     ),
+    "architecture-unknown": Defect(replaced(b"llama", b"zlama"), "A309"),
     "spec-asks-too-much-context": Defect(changed(), "A301", {"engine": {"context": 4096}}),
 }
 """Defects of sound GGUF files -> the rule that catches each."""

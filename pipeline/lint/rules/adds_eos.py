@@ -13,14 +13,14 @@ class AddsEos(Rule):
     """The tokenizer puts EOS after every prompt.
 
     `tokenizer.ggml.add_eos_token` is meant for embedding models. Where a model generates, llama-server puts EOS behind
-    the prompt, behind the opened answer, and the model starts its answer after an end: it answers nothing, or begins
-    something new.
+    the prompt, behind the opened answer, and the model has to begin after an end, where it never began in training:
+    many answer nothing, or start something new.
 
     To mend it, set `tokenizer.ggml.add_eos_token` to false.
     """
 
     code = "A213"
-    severity = Severity.ERROR
+    severity = Severity.WARNING
 
     def skip(self, subject: Subject) -> str:
         metadata, architecture = subject.header.metadata, subject.facts.architecture
@@ -36,7 +36,6 @@ class AddsEos(Rule):
             where=KEY,
             evidence=f"{KEY} is true, EOS is id {subject.facts.eos_id} {subject.facts.eos_token!r}",
             fix=f"set {KEY} to false",
-            severity=Severity.ERROR if subject.profile == "chat" else Severity.WARNING,
         )
 
 

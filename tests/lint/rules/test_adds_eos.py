@@ -15,10 +15,10 @@ def test_good(tmp_path: Path) -> None:
 
 
 def test_bad(tmp_path: Path) -> None:
-    assert "'<|im_end|>'" in one("A213", made(tmp_path, "eos-after-prompts"), Severity.ERROR).evidence
+    assert "'<|im_end|>'" in one("A213", made(tmp_path, "eos-after-prompts"), Severity.WARNING).evidence
 
 
-def test_a_completion_model_is_a_warning(tmp_path: Path) -> None:
+def test_a_completion_model_is_judged_too(tmp_path: Path) -> None:
     one("A213", made(tmp_path, "eos-after-prompts", profile="completion", checks=[]), Severity.WARNING)
 
 
