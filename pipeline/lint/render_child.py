@@ -163,11 +163,15 @@ class Prepared:
     """A template, and what llama-server would learn of it before it uses it."""
 
     def __init__(self, made: Environment, source: str) -> None:
-        self.made, self.source = made, source
-        self.tree = made.parse(source)
-        self.found = scanner().scan(made, source, self.tree)
+        self.made = made
+        self.found: list[dict[str, Any]] | Exception
+        tree = made.parse(source)
+        try:
+            self.found = scanner().scan(made, source, tree)
+        except Exception as error:  # says nothing about rendering; it is raised where it is asked for
+            self.found = error
         before = set(made.reached)
-        self.template = made.from_string(self.tree)
+        self.template = made.from_string(tree)
         made.reached.intersection_update(before)  # compiling calls filters on constants
         self.learned = dict[str, bool]()
 
@@ -175,6 +179,8 @@ class Prepared:
         """Render one context, or list what the template is made of."""
         context = {name: value for name, value in given.items() if not name.startswith("$")}
         if given.get("$scan"):
+            if isinstance(self.found, Exception):
+                raise self.found
             return json.dumps({"uses": self.found, "reached": sorted(self.made.reached)})
         for name in given.get("$without", ()):
             context.pop(name, None)
@@ -184,7 +190,12 @@ class Prepared:
         if "messages" in context and not given.get("$given"):
             context["messages"] = [self.rewritten(message, context) for message in context["messages"]]
             context |= {"tools": [filled(tool) for tool in context["tools"]]} if context.get("tools") else {}
-        return render(self.template, context)
+            return render(self.template, context)
+        before = set(self.made.reached)
+        try:
+            return render(self.template, context)
+        finally:  # llama-server's own requests never come here
+            self.made.reached.intersection_update(before)
 
     def learn(self, what: Any, context: dict[str, Any]) -> bool:
         if what.__name__ not in self.learned:

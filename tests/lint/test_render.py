@@ -83,7 +83,7 @@ def test_another_day_and_variables_left_out() -> None:
 
 def test_what_a_template_is_made_of() -> None:
     template = "{% if x %}{{ x.__class__ | first }}{% endif %}\n{{ [x] | unique(case_sensitive=true) | list }}"
-    _, scan = render_all({"t": template}, [Job("t", {"x": ""}), Job("t", {"$scan": True})])
+    _, scan = render_all({"t": template}, [Job("t", {"x": "", "messages": []}), Job("t", {"$scan": True})])
     found = json.loads(scan.text or "")
     uses = {(use["kind"], use["name"]): (use["line"], use["guarded"]) for use in found["uses"]}
     assert uses["attribute", "__class__"] == uses["filter", "first"] == (1, True)

@@ -73,7 +73,7 @@ class ScanRule(Rule):
             return "a completion model uses no chat template"
         if not subject.template:
             return "there is no chat template"
-        return "" if subject.renderings["scan"].text is not None else "the chat template does not parse"
+        return "" if subject.renderings["scan"].text is not None else "the chat template can't be taken apart"
 
 
 class ToolRule(TemplateRule):

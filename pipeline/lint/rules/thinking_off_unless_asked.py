@@ -26,9 +26,9 @@ class ThinkingOffUnlessAsked(TemplateRule):
         on, unset, off = texts
         if on is None or unset is None or on == unset:
             return
-        same = "as with false" if unset == off else "which is neither that of true nor that of false"
+        same = "that of false" if unset == off else "a third one"
         yield self.finding(
-            f"without enable_thinking the prompt is not that of true: it is {same}",
+            f"without enable_thinking the prompt is not that of true: but {same}",
             where="chat_template",
             evidence=f"true ends with {on[-60:]!r}, unset with {unset[-60:]!r}",
             fix='say it in requests: chat_template_kwargs: {"enable_thinking": true} (or false)',

@@ -21,4 +21,4 @@ def test_on_unless_turned_off_is_clean() -> None:
 
 def test_off_unless_asked() -> None:
     found = one("A115", subject(template=thinking("enable_thinking")), Severity.INFO)
-    assert "as with false" in found.message and "<think></think>" in found.evidence
+    assert "but that of false" in found.message and "<think></think>" in found.evidence
