@@ -107,7 +107,9 @@ def _constant(node: nodes.Node) -> Any:
 
 def _condition(node: nodes.If, guarded: bool) -> Iterator[Use]:
     """Yield a branch that depends on plain words in a message (markers are none), and the text that it writes."""
-    words = [text for text in _strings([node.test]) if re.fullmatch(r"[\w ,.'!?-]*[A-Za-z]{3}[\w ,.'!?-]*", text)]
+    keys = {id(item.arg) for item in node.test.find_all(nodes.Getitem)}
+    compared = [item for item in node.test.find_all(nodes.Const) if id(item) not in keys]
+    words = [text for text in _strings(compared) if re.fullmatch(r"[\w ,.'!?-]*[A-Za-z]{3}[\w ,.'!?-]*", text)]
     read = {item.attr for item in node.test.find_all(nodes.Getattr)}
     read |= {str(_constant(item.arg)) for item in node.test.find_all(nodes.Getitem)}
     read |= {item.name for item in node.test.find_all(nodes.Name)}

@@ -71,6 +71,8 @@ def _lacking(use: Use) -> str:
         lacks_count = use.name == "replace" and len(positional) > 2
         return "" if use.name in METHODS and not lacks_count else f"method {use.name!r}" + " with a count" * lacks_count
     if use.kind == "filter":
+        if use.name == "format":
+            return "format with % (it prints the pattern as it is)"
         if use.name not in FILTERS:
             return f"filter {use.name!r}"
         if use.name == "tojson" and named.get("sort_keys") not in (None, False):

@@ -16,9 +16,9 @@ class TemplatePrintsPython(TemplateRule):
     """The chat template prints `None`, `True` or an object as Python writes it, where text or JSON belongs.
 
     A `None` in a prompt is a value that is missing: the model reads it as a word. An object printed without `tojson`
-    has single quotes, which no JSON reader takes back when the model imitates it. A warning where any conversation
-    shows it; an info where it takes a tool call with such values (`true`, `null`, a list) or a tool without
-    description.
+    has single quotes, which no JSON reader takes back when the model imitates it. llama-server prints them as Python
+    does. A warning where messages or calls show it; an info where it takes a call with such values (`true`, `null`, a
+    list), and for the list of tools, which some models were trained to read so.
 
     To mend it, print objects with `| tojson` and optional values only where they are given.
     """
@@ -27,15 +27,17 @@ class TemplatePrintsPython(TemplateRule):
     severity = Severity.WARNING
 
     def check(self, subject: Subject) -> Iterable[Finding]:
-        source = {match[0] for match in WORD.finditer(_literals(subject.template or ""))}
+        own = {match[0] for match in WORD.finditer(_literals(subject.template or ""))}
+        tools = OBJECT.search(subject.renderings["tools"].text or "")
         for probe, severity in (
-            *((name, Severity.WARNING) for name in (*PLAIN, "system", "tools", "called", "parallel", "called-before")),
-            *((name, Severity.INFO) for name in ("undescribed", "unparameterized", "rich-call", "no-id")),
+            *((name, Severity.WARNING) for name in (*PLAIN, "system", "called", "parallel", "called-before")),
+            *((name, Severity.INFO) for name in ("tools", "undescribed", "unparameterized", "rich-call", "no-id")),
         ):
             text = subject.renderings[probe].text or ""
-            words = [match for match in WORD.finditer(text) if match[0] not in source]
             objects = OBJECT.search(text)
-            found = objects or (words[0] if words else None)
+            if tools and objects and objects[0] == tools[0]:
+                severity = Severity.INFO
+            found = objects or next((match for match in WORD.finditer(text) if match[0] not in own), None)
             if found:
                 start = max(0, found.start() - 60)
                 yield self.finding(

@@ -25,6 +25,7 @@ def test_words_that_bring_an_instruction(text: str) -> None:
     [
         ("'<think>' in messages[-1].content", "Always answer briefly."),
         ("'<<SYS>>' not in messages[0].content", "Always answer as helpfully as possible."),
+        ("'<<SYS>>' in messages[0]['content']", "Always answer as helpfully as possible."),
         ("'invoice' in messages[-1].content", "An invoice follows."),
         ("messages[0].role == 'system'", "Always answer in English."),
     ],

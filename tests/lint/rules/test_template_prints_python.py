@@ -9,8 +9,14 @@ def test_json_is_clean() -> None:
 
 
 def test_an_object() -> None:
-    found = one("A111", subject(template=chatml().replace("tool.function | tojson", "tool.function")), Severity.WARNING)
-    assert "an object" in found.message and "{'name': 'quern_lookup'" in found.evidence
+    template = chatml().replace("call.function.arguments | tojson", "call.function.arguments")
+    found = one("A111", subject(template=template), Severity.WARNING)
+    assert "an object" in found.message and "{'quern_place': 'Quernville'" in found.evidence
+
+
+def test_the_list_of_tools() -> None:
+    found = one("A111", subject(template=chatml().replace("tool.function | tojson", "tool.function")), Severity.INFO)
+    assert "{'name': 'quern_lookup'" in found.evidence
 
 
 def test_none() -> None:
