@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from functools import cached_property
 
 from pipeline.gguf.header import Header
-from pipeline.gguf.types import TokenType
+from pipeline.gguf.types import STRING, TokenType
 from pipeline.gguf.values import LENGTH, Array, text
 
 EOT_TEXTS = frozenset(
@@ -106,7 +106,7 @@ class Vocabulary:
         """Text -> ids, for the texts that several tokens have. Compared as bytes, since not all tokens are UTF-8; tokens
         without text don't count, llama.cpp gives each a name of its own.
         """
-        if len(self.ids) == len(self._tokens):
+        if len(self.ids) == len(self._tokens) or not isinstance(self._tokens, Array) or self._tokens.kind != STRING:
             return {}
         raw, at, seen = self._header.raw("tokenizer.ggml.tokens"), 16, dict[bytes, list[int]]()
         for number in range(len(self._tokens)):

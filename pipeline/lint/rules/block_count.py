@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import count
 
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.rules._base import Rule
@@ -35,16 +36,14 @@ class BlockCount(Rule):
             return  # A303 says so
         extra = subject.header.metadata.get(f"{prefix}.nextn_predict_layers", 0)
         least = said - (extra if isinstance(extra, int) else 0)  # layers that predict further tokens may be left out
-        missing = sorted(set(range(least)) - blocks)
-        beyond = sorted(block for block in blocks if block >= said)
-        if missing or beyond:
-            off = missing or beyond
+        missing = next(block for block in count() if block not in blocks)
+        beyond = min((block for block in blocks if block >= said), default=None)
+        if missing < least or beyond is not None:
+            off = f"blk.{missing} is not there" if missing < least else f"blk.{beyond} lies beyond it"
             yield self.finding(
                 f"the file says {said} layers and holds {len(blocks)}: llama-server refuses it",
                 where=f"{prefix}.block_count",
-                evidence=f"{prefix}.block_count is {said}; {'not there' if missing else 'beyond it'}: "
-                + ", ".join(f"blk.{block}" for block in off[:4])
-                + (" …" if len(off) > 4 else ""),
+                evidence=f"{prefix}.block_count is {said}; {off}",
                 fix="fetch the file again; if it stays so, set the key to the layers that are there",
             )
 

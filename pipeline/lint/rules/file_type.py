@@ -33,7 +33,7 @@ class FileType(Rule):
             return "the weights lie in several files"
         if subject.header.metadata.get("general.file_type") not in FILE_TYPES:
             return "the file doesn't say its type, or an unknown one"
-        return "" if _bytes(subject) else "the file has no weights"
+        return "" if _bytes(subject).total() else "the file has no weights"
 
     def check(self, subject: Subject) -> Iterable[Finding]:
         said = FILE_TYPES[subject.header.metadata["general.file_type"]]

@@ -53,7 +53,7 @@ class IgnoredKeys(Rule):
                 )
             elif ENDS.fullmatch(key) and key not in KNOWN_ENDS and not isinstance(metadata[key], bool):
                 value = metadata[key]
-                numbers = list(value)[:64] if isinstance(value, Array) else [value]
+                numbers = value[:64] if isinstance(value, Array) else [value]
                 texts = {number: vocabulary.text(number) for number in numbers if isinstance(number, int)}
                 lost = {number: text for number, text in texts.items() if text not in vocabulary.ends}
                 if lost:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from pipeline.gguf.tokens import END_TEXTS
 from pipeline.gguf.types import TokenType
+from pipeline.gguf.values import Array
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.probes import PLAIN, PROBES, ROUNDS, WITH_TOOLS
 from pipeline.lint.rules._base import TemplateRule
@@ -39,8 +40,8 @@ class MarkerSplit(TemplateRule):
     severity = Severity.ERROR
 
     def skip(self, subject: Subject) -> str:
-        types = subject.header.metadata.get(KEY, ())
-        if not subject.vocabulary or len(types) < len(subject.vocabulary):
+        types = subject.header.metadata.get(KEY)
+        if not subject.vocabulary or not isinstance(types, Array) or len(types) < len(subject.vocabulary):
             return "the file does not give every token's type"
         return super().skip(subject)
 

@@ -19,8 +19,8 @@ def test_good() -> None:
 
 def test_bad(tmp_path: Path) -> None:
     found = one("A305", made(tmp_path, "layers-missing"), Severity.ERROR)
-    assert "says 5 layers and holds 4" in found.message and "not there: blk.4" in found.evidence
-    assert "beyond it: blk.3" in one("A305", made(tmp_path, "layers-beyond"), Severity.ERROR).evidence
+    assert "says 5 layers and holds 4" in found.message and "blk.4 is not there" in found.evidence
+    assert "blk.3 lies beyond it" in one("A305", made(tmp_path, "layers-beyond"), Severity.ERROR).evidence
 
 
 def test_layers_that_predict_further_tokens_may_be_left_out(tmp_path: Path) -> None:
@@ -36,3 +36,8 @@ def test_part_of_a_set_and_a_file_without_layers_are_not_judged(tmp_path: Path) 
     part = zoo.changed(split__count=zoo.Typed(2, UINT16), split__no=zoo.Typed(0, UINT16))
     assert "several files" in rules()["A305"].skip(made(tmp_path, part))
     assert "no layers" in rules()["A305"].skip(tokens(b"a"))
+
+
+def test_an_absurd_count_costs_nothing(tmp_path: Path) -> None:
+    absurd = zoo.changed(llama__block_count=(1 << 32) - 1)
+    assert "blk.4 is not there" in one("A305", made(tmp_path, absurd), Severity.ERROR).evidence
