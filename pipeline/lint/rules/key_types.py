@@ -25,7 +25,6 @@ FIXED: Mapping[str, int] = {
     "tokenizer.ggml.tokens": ARRAY,
     "tokenizer.chat_template": STRING,
     "general.file_type": UINT32,
-    "split.no": UINT16,
     "split.count": UINT16,
 }
 BY_ARCHITECTURE: Mapping[str, int] = {

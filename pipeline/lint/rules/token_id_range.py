@@ -7,7 +7,7 @@ from pipeline.lint.rules._base import Rule
 from pipeline.lint.subject import Subject
 
 BOS = "tokenizer.ggml.bos_token_id"
-ROLES = ("bos", "eom", "unknown", "seperator", "padding", "cls", "mask")  # spelt as the format spells them
+ROLES = ("bos", "eom", "unknown", "seperator", "padding", "mask")  # spelt as the format spells them
 FILLERS = ("fim_pre", "fim_suf", "fim_mid", "fim_pad", "fim_rep", "fim_sep", "prefix", "suffix", "middle")
 KEYS = tuple(f"tokenizer.ggml.{role}_token_id" for role in ROLES + FILLERS)
 
