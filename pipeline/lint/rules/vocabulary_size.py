@@ -39,11 +39,7 @@ class VocabularySize(Rule):
                 f"the vocabulary has {tokens} tokens, {tensor.name} has {rows} rows: llama-server refuses the file",
                 where=tensor.name,
                 evidence=f"{tensor.name} has the shape {list(tensor.shape)}; "
-                + (
-                    f"{rows - tokens} rows belong to no token"
-                    if rows > tokens
-                    else f"{tokens - rows} tokens have no row"
-                ),
+                + (f"rows of no token: {rows - tokens}" if rows > tokens else f"tokens without a row: {tokens - rows}"),
                 fix="convert the model again with the tokenizer that it was trained with",
             )
 
