@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.gguf.facts import TEMPLATE_KEY
 from pipeline.lint.model import Severity
 from pipeline.lint.probes import RESULT, TOOL, VALUE
 from pipeline.lint.rules._base import Rule, TemplateRule
 from pipeline.lint.subject import Subject
 
+TOOL_USE = "tool_use"
 TEMPLATE_FIX = "correct it and name it in the spec (chat.template), or take the publisher's current file"
 
 
@@ -26,9 +28,18 @@ class Use:
     detail: Any
 
 
-def uses(subject: Subject, probe: str = "scan") -> list[Use]:
-    """Return what the template is made of; nothing where it does not parse."""
-    text = subject.renderings[probe].text
+@dataclass(frozen=True)
+class Source:
+    """A template: what positions call it, its text, and the probe that takes it apart."""
+
+    name: str
+    text: str
+    probe: str
+
+
+def uses(subject: Subject, source: Source) -> list[Use]:
+    """Return what a template is made of; nothing where it does not parse."""
+    text = subject.renderings[source.probe].text
     return [Use(**item) for item in json.loads(text)["uses"]] if text else []
 
 
@@ -38,14 +49,24 @@ def reached(subject: Subject) -> set[tuple[str, int, str]]:
     return {(name, count, named) for name, count, named in json.loads(text)["reached"]} if text else set()
 
 
-def place(template: str, line: int, near: Iterable[str]) -> str:
+def place(source: Source, line: int, near: Iterable[str]) -> str:
     """Return the position of the first of ``near`` that stands in the line, else of the line's first character."""
-    lines = template.split("\n")
+    lines = source.text.split("\n")
     text = lines[line - 1] if 0 < line <= len(lines) else ""
     for word in near:
         if word in text:
-            return f"chat_template:{line}:{text.index(word) + 1}"
-    return f"chat_template:{line}:{len(text) - len(text.lstrip()) + 1}"
+            return f"{source.name}:{line}:{text.index(word) + 1}"
+    return f"{source.name}:{line}:{len(text) - len(text.lstrip()) + 1}"
+
+
+def sources(subject: Subject) -> list[Source]:
+    """Return the templates that llama-server takes: one for all, or one and another for requests with tools."""
+    found = [Source("chat_template", subject.template or "", "scan")]
+    key = f"{TEMPLATE_KEY}.{TOOL_USE}"
+    named = subject.header.metadata.get(key)
+    if isinstance(named, str) and subject.template == subject.facts.chat_template and named != subject.template:
+        found.append(Source(key, named, "scan-tools"))
+    return found
 
 
 def shared(one: str, other: str) -> int:

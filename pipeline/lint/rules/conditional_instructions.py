@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from pipeline.lint.model import Finding, Severity
-from pipeline.lint.rules._template import ScanRule, place, uses
+from pipeline.lint.rules._template import ScanRule, place, sources, uses
 from pipeline.lint.subject import Subject
 
 LINK = re.compile(r"https?://[^\s'\"<>]+|<script|<img|<iframe", re.IGNORECASE)
@@ -29,17 +29,18 @@ class ConditionalInstructions(ScanRule):
     severity = Severity.WARNING
 
     def check(self, subject: Subject) -> Iterable[Finding]:
-        for use in uses(subject):
-            if use.kind != "condition" or not isinstance(use.detail, str):
-                continue
-            found = LINK.search(use.detail) or ORDER.search(use.detail)
-            if found:
-                yield self.finding(
-                    f"when a message contains {use.name!r}, the chat template adds an instruction or a link",
-                    where=place(subject.template or "", use.line, (use.name,)),
-                    evidence=use.detail[max(0, found.start() - 60) :],
-                    fix="read the branch; if the publisher did not write it, do not use this file",
-                )
+        for source in sources(subject):
+            for use in uses(subject, source):
+                if use.kind != "condition" or not isinstance(use.detail, str):
+                    continue
+                found = LINK.search(use.detail) or ORDER.search(use.detail)
+                if found:
+                    yield self.finding(
+                        f"when a message contains {use.name!r}, the chat template adds an instruction or a link",
+                        where=place(source, use.line, (use.name,)),
+                        evidence=use.detail[max(0, found.start() - 60) :],
+                        fix="read the branch; if the publisher did not write it, do not use this file",
+                    )
 
 
 RULE = ConditionalInstructions()

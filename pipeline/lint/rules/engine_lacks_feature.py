@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.lint.model import Finding, Severity
-from pipeline.lint.rules._template import TEMPLATE_FIX, ScanRule, Use, place, reached, uses
+from pipeline.lint.rules._template import TEMPLATE_FIX, ScanRule, Use, place, reached, sources, uses
 from pipeline.lint.subject import Subject
 
 FILTERS = frozenset(
@@ -37,23 +37,28 @@ class EngineLacksFeature(ScanRule):
     severity = Severity.ERROR
 
     def check(self, subject: Subject) -> Iterable[Finding]:
-        seen = set[tuple[str, str]]()
         called = reached(subject)
-        for use in sorted(uses(subject), key=lambda use: (use.guarded and use.kind not in PARSED, use.line)):
-            what = _lacking(use)
-            if not what or (use.kind, use.name) in seen or use.name.startswith("_"):
-                continue
-            seen.add((use.kind, use.name))
-            stops = use.kind in PARSED
-            certain = stops or not use.guarded or _was_called(use, called)
-            then = "the server does not start" if stops else "requests that come to it fail"
-            yield self.finding(
-                f"llama.cpp's Jinja has no {what}: {then}",
-                where=place(subject.template or "", use.line, (f"| {use.name}", f"|{use.name}", use.name)),
-                evidence=_line(subject.template or "", use.line),
-                fix=f"write it without {what}; {TEMPLATE_FIX}",
-                severity=Severity.ERROR if certain else Severity.INFO,
-            )
+        for source in sources(subject):
+            seen = set[str]()
+            for use in sorted(uses(subject, source), key=lambda use: (not _is_certain(use, called), use.line)):
+                what = _lacking(use)
+                if not what or what in seen or use.name.startswith("_"):
+                    continue
+                seen.add(what)
+                stops = "the server does not start" if source.probe == "scan" else "it is left out"
+                then = stops if use.kind in PARSED else "requests that come to it fail"
+                yield self.finding(
+                    f"llama.cpp's Jinja has no {what}: {then}",
+                    where=place(source, use.line, (f"| {use.name}", f"|{use.name}", use.name)),
+                    evidence=_line(source.text, use.line),
+                    fix=f"write it without {what}; {TEMPLATE_FIX}",
+                    severity=Severity.ERROR if _is_certain(use, called) else Severity.INFO,
+                )
+
+
+def _is_certain(use: Use, called: set[tuple[str, int, str]]) -> bool:
+    """Whether an ordinary request, or already the start, comes to this use."""
+    return use.kind in PARSED or not use.guarded or _was_called(use, called)
 
 
 def _lacking(use: Use) -> str:

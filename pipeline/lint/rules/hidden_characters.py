@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from pipeline.lint.model import Finding, Severity
-from pipeline.lint.rules._template import ScanRule
+from pipeline.lint.rules._template import ScanRule, sources
 from pipeline.lint.subject import Subject
 
 DECEIVING = frozenset(range(0x202A, 0x202F)) | frozenset(range(0x2066, 0x206A)) | frozenset(range(0xE0000, 0xE0080))
@@ -26,22 +26,23 @@ class HiddenCharacters(ScanRule):
     severity = Severity.ERROR
 
     def check(self, subject: Subject) -> Iterable[Finding]:
-        template = subject.template or ""
-        for characters, severity in ((DECEIVING, Severity.ERROR), (INVISIBLE | CONTROLS, Severity.WARNING)):
-            found = [at for at, character in enumerate(template) if ord(character) in characters]
-            if not found:
-                continue
-            first = found[0]
-            code = ord(template[first])
-            name = unicodedata.name(template[first], "a control character").lower()
-            yield self.finding(
-                f"the chat template holds {len(found)} hidden characters, the first is U+{code:04X} ({name})",
-                where=f"chat_template:{template.count(chr(10), 0, first) + 1}:"
-                f"{first - template.rfind(chr(10), 0, first)}",
-                evidence=ascii(template[max(0, first - 40) : first + 40]),
-                fix="take them out, or write them as an escape",
-                severity=severity,
-            )
+        for source in sources(subject):
+            template = source.text
+            for characters, severity in ((DECEIVING, Severity.ERROR), (INVISIBLE | CONTROLS, Severity.WARNING)):
+                found = [at for at, character in enumerate(template) if ord(character) in characters]
+                if not found:
+                    continue
+                first = found[0]
+                code = ord(template[first])
+                name = unicodedata.name(template[first], "a control character").lower()
+                line, column = template.count("\n", 0, first) + 1, first - template.rfind("\n", 0, first)
+                yield self.finding(
+                    f"the chat template holds {len(found)} hidden characters, the first is U+{code:04X} ({name})",
+                    where=f"{source.name}:{line}:{column}",
+                    evidence=ascii(template[max(0, first - 40) : first + 40]),
+                    fix="take them out, or write them as an escape",
+                    severity=severity,
+                )
 
 
 RULE = HiddenCharacters()

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from pipeline.gguf.facts import TEMPLATE_KEY
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.rules._base import Rule
+from pipeline.lint.rules._template import TOOL_USE
 from pipeline.lint.subject import Subject
-
-TOOL_USE = "tool_use"
 
 
 class NamedTemplates(Rule):

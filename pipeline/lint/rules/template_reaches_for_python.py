@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from pipeline.lint.model import Finding, Severity
-from pipeline.lint.rules._template import ScanRule, Use, place, uses
+from pipeline.lint.rules._template import ScanRule, Use, place, sources, uses
 from pipeline.lint.subject import Subject
 
 DUNDER = re.compile(r"__[a-z]+(?:_[a-z]+)*__")
@@ -36,17 +36,16 @@ class TemplateReachesForPython(ScanRule):
     severity = Severity.ERROR
 
     def check(self, subject: Subject) -> Iterable[Finding]:
-        for probe in ("scan", "scan-tools"):
-            for use in uses(subject, probe):
-                reached = _reached(use)
-                if reached:
-                    yield self.finding(
-                        f"the chat template reaches for {reached} of Python",
-                        where=place(subject.template or "", use.line, (reached,)),
-                        evidence=f"{use.kind} {use.name!r} in line {use.line}",
-                        fix="do not use this file; take the publisher's own",
-                    )
-                    return
+        for source in sources(subject):
+            found = next(((use, _reached(use)) for use in uses(subject, source) if _reached(use)), None)
+            if found:
+                use, what = found
+                yield self.finding(
+                    f"the chat template reaches for {what} of Python",
+                    where=place(source, use.line, (what,)),
+                    evidence=f"{use.kind} {use.name!r} in line {use.line}",
+                    fix="do not use this file; take the publisher's own",
+                )
 
 
 def _reached(use: Use) -> str:

@@ -33,3 +33,11 @@ def test_one_that_does_not_parse_is_left_out(tmp_path: Path) -> None:
     broken = with_tools(tmp_path, "{% if tools %}")
     assert "does not parse" in one("A122", broken, Severity.ERROR).message
     assert broken.renderings["tools"] == subject().renderings["tools"]
+
+
+def test_both_are_taken_apart(tmp_path: Path) -> None:
+    bad = "{# \u202e #}{% raw %}{% endraw %}{{ ''.__class__ if false }}"
+    both = with_tools(tmp_path, bad + chatml())
+    for code in ("A123", "A501", "A502"):
+        assert one(code, both, Severity.ERROR).where.startswith(f"{KEY}:1:")
+    assert "it is left out" in one("A123", both, Severity.ERROR).message
