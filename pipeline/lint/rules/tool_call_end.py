@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.lint.model import Finding, Severity
-from pipeline.lint.probes import RESULT, ROUNDS, VALUE
+from pipeline.lint.probes import ANSWER, RESULT, ROUNDS, SECOND, VALUE
 from pipeline.lint.rules._base import TemplateRule
 from pipeline.lint.subject import Subject
 
@@ -24,12 +24,15 @@ class ToolCallEnd(TemplateRule):
     severity = Severity.WARNING
 
     def check(self, subject: Subject) -> Iterable[Finding]:
+        ends = subject.vocabulary.ends
+        plain = (subject.renderings["turns"].text or "").partition(ANSWER)[2].partition(SECOND)[0]
+        if not any(end in plain for end in ends):
+            return  # answers in words don't end either: A201 says so
         for name in ROUNDS:
             prompt = subject.renderings[name].text
             if prompt is None or RESULT not in prompt or VALUE not in prompt.split(RESULT, 1)[0]:
                 continue
             after = prompt.split(RESULT, 1)[0].rsplit(VALUE, 1)[1]
-            ends = subject.vocabulary.ends
             if not any(end in after for end in ends):
                 yield self.finding(
                     "no token that ends an answer stands between a tool call and its result: calls run on",

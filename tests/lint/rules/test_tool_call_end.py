@@ -28,3 +28,7 @@ def test_a_token_that_is_named_ends_a_call(role: str, tmp_path: Path) -> None:
 
 def test_a_template_that_drops_results_is_not_judged_here() -> None:
     assert findings("A204", subject(template=zoo.DROPS_RESULTS + chatml())) == []
+
+
+def test_where_no_turn_ends_it_is_judged_elsewhere(tmp_path: Path) -> None:
+    assert findings("A204", made(tmp_path, "turns-do-not-end")) == []
