@@ -19,7 +19,7 @@ import pytest
 
 from pipeline.core.digest import Digest
 from pipeline.core.project import Project
-from pipeline.flow.prepare import make_lock
+from pipeline.flow.locking import make_lock
 from pipeline.flow.session import Session
 from pipeline.lock.load import lock_path, read_lock
 from pipeline.record.read import query, run_by_id

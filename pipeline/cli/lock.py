@@ -35,7 +35,7 @@ def lock(app: App, names: tuple[str, ...], check: bool, upgrade: bool, dry_run: 
         raise UsageError("--check only compares", hint="leave --upgrade and --dry-run out")
     if check:
         return _check(app, names)
-    from pipeline.flow.prepare import make_locks
+    from pipeline.flow.locking import make_locks
 
     session = app.session()
     answers, lines = [], []

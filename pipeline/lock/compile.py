@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.core.canonical import digest_of
 from pipeline.lock.argv import compile_argv
 from pipeline.lock.model import LOCK_VERSION, LockedEngine, LockedLicense, LockedSource, Lockfile
-from pipeline.lock.resolve import Resolution
 from pipeline.spec.model import Spec
+
+if TYPE_CHECKING:
+    from pipeline.lock.resolve import Resolution
 
 
 @cache

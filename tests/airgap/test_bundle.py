@@ -152,7 +152,7 @@ def test_what_is_there_is_replaced_only_when_asked(project: Project, tmp_path: P
 
 
 def test_two_models_share_their_blobs(project: Project, tmp_path: Path) -> None:
-    from pipeline.flow.prepare import make_lock
+    from pipeline.flow.locking import make_lock
     from pipeline.flow.session import Session
 
     text = (project.specs / "small.yaml").read_text()

@@ -156,7 +156,7 @@ def test_locks_are_read_as_strictly_as_ever(
 
 
 def test_a_suite_that_is_another_in_each_model_is_refused(project: Project, tmp_path: Path) -> None:
-    from pipeline.flow.prepare import make_lock
+    from pipeline.flow.locking import make_lock
 
     first = packed(project)
     blobs = {layer.title: layer.blob.pieces() for layer in first.layers}

@@ -14,7 +14,7 @@ from pipeline.airgap.mirror import mirror
 from pipeline.core.digest import Digest
 from pipeline.core.errors import DigestMismatch, UsageError
 from pipeline.core.project import Project
-from pipeline.flow.prepare import make_lock
+from pipeline.flow.locking import make_lock
 from pipeline.flow.session import Session
 from pipeline.store.layout import Store
 from tests.airgap.bundles import elsewhere, files_in, packed, verify

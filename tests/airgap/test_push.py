@@ -17,7 +17,8 @@ from pipeline.airgap.push import push
 from pipeline.core import http
 from pipeline.core.errors import DigestMismatch, NetworkError, UsageError
 from pipeline.core.project import Project
-from pipeline.flow.prepare import fetch_all, make_lock
+from pipeline.flow.locking import make_lock
+from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
 from pipeline.store.layout import Store
 from tests.airgap.bundles import packed

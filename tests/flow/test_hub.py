@@ -10,8 +10,9 @@ import pytest
 from pipeline.core.digest import Digest
 from pipeline.core.errors import NetworkError
 from pipeline.core.project import Project
+from pipeline.flow.locking import make_lock, make_locks
 from pipeline.flow.outdated import outdated
-from pipeline.flow.prepare import check, fetch_all, make_lock, make_locks, verify_all
+from pipeline.flow.prepare import check, fetch_all, verify_all
 from pipeline.flow.session import Session
 from pipeline.lock.load import lock_path
 from tests import zoo

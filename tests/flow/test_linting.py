@@ -8,7 +8,7 @@ import pytest
 from pipeline.core.errors import UsageError
 from pipeline.core.project import Project
 from pipeline.flow.linting import Choice, lint_all
-from pipeline.flow.prepare import make_lock
+from pipeline.flow.locking import make_lock
 from pipeline.flow.session import Session
 from pipeline.flow.stages import jobs_of
 from pipeline.lint.formats._base import Linted, fingerprint

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.core.digest import Digest
 from pipeline.core.project import Project
+from pipeline.flow.locking import make_lock
 from pipeline.flow.outdated import compare_with, outdated
-from pipeline.flow.prepare import make_lock
 from pipeline.flow.session import Session
 from pipeline.lock.load import lock_path
 from pipeline.lock.model import Lockfile

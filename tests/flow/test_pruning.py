@@ -8,7 +8,8 @@ import pytest
 from pipeline.core.digest import Digest
 from pipeline.core.errors import LockOutOfDate, UsageError
 from pipeline.core.project import Project
-from pipeline.flow.prepare import fetch_all, make_lock
+from pipeline.flow.locking import make_lock
+from pipeline.flow.prepare import fetch_all
 from pipeline.flow.pruning import prune_store, users
 from pipeline.flow.session import Session
 from pipeline.lock.load import lock_path

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pipeline.core.errors import DigestMismatch, EngineError, LockOutOfDate, SpecError, UsageError
 from pipeline.core.project import Project
-from pipeline.flow.prepare import make_lock
+from pipeline.flow.locking import make_lock
 from pipeline.flow.run import Ran, run
 from pipeline.flow.session import Session
 from tests.projects import edit, flip

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.errors import EngineError, LockOutOfDate, UsageError
 from pipeline.core.project import Project
-from pipeline.flow.prepare import make_lock
+from pipeline.flow.locking import make_lock
 from pipeline.flow.session import Session
 from tests.projects import edit
 

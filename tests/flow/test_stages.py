@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.core.errors import AssayError, DigestMismatch, LockOutOfDate, UsageError
 from pipeline.core.project import Project
-from pipeline.flow.prepare import fetch_all, make_lock
+from pipeline.flow.locking import make_lock
+from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
 from pipeline.flow.stages import Done, Job, do, jobs_of, recorded
 from pipeline.record.access import writing

@@ -14,7 +14,8 @@ import pytest
 from pipeline.core.canonical import pretty
 from pipeline.core.errors import LockOutOfDate
 from pipeline.core.project import Project
-from pipeline.flow.prepare import check, fetch_all, make_lock, verify_all
+from pipeline.flow.locking import make_lock
+from pipeline.flow.prepare import check, fetch_all, verify_all
 from pipeline.flow.session import Session
 from pipeline.lock.diff import diff
 from pipeline.lock.load import NewerLock, check_lock, lock_path, read_lock, require_current, write_lock

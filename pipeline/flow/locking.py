@@ -1,0 +1,131 @@
+"""From a spec to its lock."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.digest import Digest
+from pipeline.core.errors import LockOutOfDate, NetworkError, UsageError
+from pipeline.flow.pruning import register
+from pipeline.flow.session import Session
+from pipeline.lock.compare import compare, weights_of
+from pipeline.lock.compile import compile_lock
+from pipeline.lock.diff import Change, diff
+from pipeline.lock.load import NewerLock, read_lock, write_lock
+from pipeline.lock.meaning import Meaning, meaning
+from pipeline.lock.model import LockedFile, Lockfile
+from pipeline.lock.resolve import Resolver
+from pipeline.spec.load import find_spec, read_spec
+from pipeline.store.fetch import learn
+from pipeline.store.line import Line
+
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A lock that was made: what changed against the one before, whether there was none (or a damaged one), whether the file was
+    written, and, where other weights are pinned than before, what that means.
+    """
+
+    lock: Lockfile
+    changes: tuple[Change, ...]
+    written: bool
+    fresh: bool = False
+    meaning: tuple[Meaning, ...] = ()
+
+
+def make_lock(
+    session: Session, name: str, *, dry_run: bool = False, upgrade: bool = False, line: Line | None = None
+) -> Locked:
+    """Resolve a spec and write its lock. Nothing is written when nothing changed, or with ``dry_run``. What the lock pins already
+    stays, unless ``upgrade`` asks its origin again. Downloads of files whose digest nobody publishes go over ``line``.
+
+    Raises SpecError for faults in the spec or its suites, UsageError for what it names and isn't there, NewerLock when
+    the lock there is of a newer Assay.
+    """
+    path = find_spec(session.project, name)
+    spec = read_spec(path)
+    before = _before(session, spec.name)
+
+    def learn_digest(url: str, size: int) -> Digest:
+        register(session.project, session.store)
+        return learn(session.store, url, size, session.project.root, progress=session.progress, line=line)
+
+    resolver = Resolver(session.project, learn_digest, session.progress)
+    lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
+    _check_names(session, lock)
+    changes = tuple(diff(before.content(), lock.content())) if before else ()
+    means = meaning_of(session, before, lock) if before and before.shards != lock.shards else ()
+    return Locked(lock, changes, not dry_run and write_lock(session.project, lock), before is None, means)
+
+
+def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False, upgrade: bool = False) -> list[Locked]:
+    """Make several locks at once: most of the time goes into waiting for origins. The first error ends it; locks that were made by
+    then stay.
+    """
+    names = list(names)
+    if len(names) == 1:
+        return [make_lock(session, names[0], dry_run=dry_run, upgrade=upgrade)]
+    line = Line()
+    with session.progress.task("lock", len(names), "specs") as task, ThreadPoolExecutor(_AT_ONCE) as pool:
+        waiting = [pool.submit(make_lock, session, name, dry_run=dry_run, upgrade=upgrade, line=line) for name in names]
+        try:
+            made = []
+            for one in waiting:
+                made.append(one.result())
+                task.advance()
+            return made
+        finally:
+            line.stop.set()  # or an interrupt would wait for whole downloads
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def meaning_of(session: Session, old: Lockfile, new: Lockfile) -> tuple[Meaning, ...]:
+    """Compare the weights of two locks, as far as they can be read: here, else upstream."""
+
+    def stored(file: LockedFile) -> Path | None:
+        return session.store.path(file.digest) if session.store.has(file.digest) else None
+
+    if [file.sha256 for file in old.shards] == [file.sha256 for file in new.shards]:
+        return ()
+    try:
+        before, after = (weights_of(lock, stored, session.project.root) for lock in (old, new))
+        weights, templates = compare(before, after), (before.template, after.template)
+    except (NetworkError, UsageError) as error:
+        same_template = old.gguf.get("template_digest") == new.gguf.get("template_digest")
+        weights, templates = (None, error.message), ("", "" if same_template else "(its text can't be read now)")
+    return meaning(old, new, weights, templates)
+
+
+def _before(session: Session, name: str) -> Lockfile | None:
+    """Return the lock that stands there now. One of a newer Assay is not to be replaced: raises NewerLock."""
+    try:
+        return read_lock(session.project, name)
+    except NewerLock:
+        raise
+    except LockOutOfDate:
+        return None
+
+
+def _check_names(session: Session, lock: Lockfile) -> None:
+    """Look into what the spec names only: suites, and the rules that it ignores."""
+    from pipeline.lint.engine import rules
+
+    codes = rules()
+    for ignored in lock.spec.lint.ignore:
+        if ignored.code not in codes:
+            near = difflib.get_close_matches(ignored.code, codes, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see assay explain"
+            raise UsageError(f"{lock.name}: lint.ignore names {ignored.code}, which is no rule", hint=hint)
+    from pipeline.checks.engine import load_suite as load_checks
+    from pipeline.evals.engine import load_suite as load_eval
+
+    for name in lock.spec.checks:
+        load_checks(session.project.suites / name)
+    for name in lock.spec.evals:
+        load_eval(session.project.suites / name)
