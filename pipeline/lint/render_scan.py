@@ -21,6 +21,7 @@ STATEMENTS: dict[type[nodes.Node], str] = {
 }
 OPERATORS: dict[type[nodes.Node], str] = {nodes.FloorDiv: "//", nodes.Pow: "**"}
 BRANCHES = (nodes.If, nodes.CondExpr, nodes.Macro, nodes.And, nodes.Or)
+FORGOTTEN = re.compile(r"\{%[-+]?\s*raw\b|\{%\+|\\[^ntrbfv\\'\"]")
 MAX_USES = 2000
 
 
@@ -45,7 +46,9 @@ Use = tuple[str, str, int, bool, Any]
 
 
 def _lexed(environment: Environment, source: str) -> Iterator[Use]:
-    """Yield what the syntax tree has forgotten."""
+    """Yield what the syntax tree has forgotten; most templates have nothing of it, which is soon seen."""
+    if not FORGOTTEN.search(source):
+        return
     for line, token, text in environment.lex(source):
         if token == "raw_begin":
             yield "statement", "raw", line, False, None
