@@ -6,6 +6,7 @@ import struct
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from mmap import mmap
 from typing import Any, overload
 
@@ -65,7 +66,15 @@ class Array(Sequence[Any]):
         return self._item(index % self._count)
 
     def __iter__(self) -> Iterator[Any]:
-        return map(self._item, range(self._count))
+        """Walk over all items: several times as fast as asking for one after the other."""
+        data = self._source.data
+        if self._code is not None:
+            packed = data[self._start : self._start + self._count * self._code.size]
+            return (item for (item,) in self._code.iter_unpack(packed))
+        assert self._offsets is not None
+        # Each string ends where the next one begins.
+        between = (text(data[begin + 8 : end]) for begin, end in pairwise(self._offsets))
+        return chain(between, [self._item(self._count - 1)] if self._count else [])
 
     def __repr__(self) -> str:
         return f"<array of {self._count:,} {'strings' if self.kind == STRING else 'numbers'}>"
