@@ -13,6 +13,10 @@ def render(results: Sequence[Linted]) -> str:
     return "\n".join(line for result in results for line in _lines(result))
 
 
+def _few(codes: list[str]) -> str:
+    return ", ".join(codes) if len(codes) <= 6 else f"{len(codes)} rules, {codes[0]} to {codes[-1]}"
+
+
 def _lines(result: Linted) -> list[str]:
     count = len(result.findings)
     lines = [f"{result.target}: {f'{count} finding' + 's' * (count != 1) if count else 'no findings'}"]
@@ -25,5 +29,5 @@ def _lines(result: Linted) -> list[str]:
     reasons: dict[str, list[str]] = defaultdict(list)
     for code, reason in result.not_evaluated.items():
         reasons[reason].append(code)
-    lines += [f"  not evaluated: {', '.join(codes)} ({reason})" for reason, codes in reasons.items()]
+    lines += [f"  not evaluated: {_few(codes)} ({reason})" for reason, codes in reasons.items()]
     return lines
