@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from pipeline.core.errors import DigestMismatch, NetworkError
 from pipeline.core.http import Refused, pause
@@ -44,22 +44,38 @@ class NoRanges(Exception):
 
 
 class _Piece:
-    """A range that one thread brings. Once it is dropped, nothing of it is written any more."""
+    """A range that one thread brings: it is there up to ``at``, and recorded up to ``since``.
+
+    Once a piece is dropped, its thread neither writes nor records any more, however late it wakes. Whoever holds both locks takes
+    ``partial.changed`` first.
+    """
 
     def __init__(self, at: int, end: int) -> None:
-        self.at, self.end = at, end
-        self.dropped = False
-        self.lock = threading.Lock()
+        self.at = self.since = at
+        self.end = end
+        self.dropped = self.rescued = self._resting = False
+        self.lock = threading.Lock()  # of ``at``, ``dropped`` and the bytes
         self._seen, self._seen_at = time.monotonic(), at
 
-    def drop(self) -> None:
+    def drop(self) -> int:
+        """Let nothing more be written; return how far it came."""
         with self.lock:
             self.dropped = True
+            return self.at
+
+    @contextmanager
+    def rest(self) -> Iterator[None]:
+        """Mark a time in which the piece waits for what is no fault of its connection."""
+        began, self._resting = time.monotonic(), True
+        try:
+            yield
+        finally:
+            self._seen, self._resting = self._seen + time.monotonic() - began, False
 
     def rate(self) -> float | None:
-        """Return its bytes a second since it was last asked; None when that was too short ago to tell."""
+        """Return its bytes a second since it was last asked; None when that was too short ago to tell, or it rests."""
         now = time.monotonic()
-        if now - self._seen < _SLOW_SECONDS:
+        if self._resting or now - self._seen < _SLOW_SECONDS:
             return None
         rate = (self.at - self._seen_at) / (now - self._seen)
         self._seen, self._seen_at = now, self.at
@@ -94,7 +110,7 @@ class Transfer:
         """Bring what is missing; ``tell`` is told now and then how many bytes are there.
 
         Raises NoRanges, TooMuch, Stopped, DigestMismatch when the origin has a file of another size, Full, or what the origin's errors are.
-        What came is recorded in any case.
+        What came is recorded in any case, and afterwards no thread of this transfer touches the file.
         """
         partial = self._partial
         threads: list[threading.Thread] = []
@@ -119,8 +135,9 @@ class Transfer:
                 self._limit.measure(there, self._working)
         finally:
             self._over.set()
-            for piece in list(self._pieces_now):
-                piece.drop()
+            with partial.changed:
+                for piece in self._pieces_now:
+                    self._drop(piece)
             deadline = time.monotonic() + _LINGER  # one that waits for a silent server is left behind
             for thread in threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -129,17 +146,24 @@ class Transfer:
     def _pieces(self) -> int:
         return sum(-(-(end - start) // _LEAST) for start, end in self._todo)
 
+    def _drop(self, piece: _Piece) -> int:
+        """Take a piece from its thread, what came of it recorded; return how far it came. Called with the lock held."""
+        at = piece.drop()
+        self._partial.record(piece.since, at)
+        return at
+
     def _rescue(self) -> None:
-        """Take the piece of a connection that has become slow, for another one. Called with the lock held."""
+        """Give the piece of a connection that has become slow to another one. Called with the lock held."""
         came, seconds = self._partial.spans.total - self._kept, time.monotonic() - self._began
         usual = came / max(seconds, _TICK) / self._limit.now
         for piece in self._pieces_now:
             rate = piece.rate()
             if rate is None or rate >= usual * _SLOW_SHARE or self._rescued >= 2 * self._remote.parallel:
                 continue
-            piece.drop()
+            piece.rescued = True
             self._pieces_now.remove(piece)
-            self._todo.append((piece.at, piece.end))
+            if (at := self._drop(piece)) < piece.end:
+                self._todo.append((at, piece.end))
             self._working -= 1
             self._rescued += 1
             return
@@ -169,22 +193,24 @@ class Transfer:
         try:
             descriptor = self._partial.descriptor()
             while piece := self._claim():
-                with self._line.connection(self._over.is_set) as free:
+                with ExitStack() as stack:
+                    with piece.rest():
+                        free = stack.enter_context(self._line.connection(self._over.is_set))
                     if not free:
                         return
                     self._persist(descriptor, piece)
-                if piece.dropped:
-                    return
                 with self._partial.changed:
+                    if piece.dropped:
+                        return
                     self._pieces_now.remove(piece)
         except BaseException as error:
-            if piece is None or not piece.dropped:
+            if piece is None or not piece.rescued:
                 self._fail(error)
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
             with self._partial.changed:
-                if piece is None or not piece.dropped or self._over.is_set():
+                if piece is None or not piece.rescued:
                     self._working -= 1
                 self._partial.changed.notify_all()
 
@@ -211,32 +237,37 @@ class Transfer:
                 raise error
             if isinstance(error, Refused) and error.status in _BUSY and self._limit.halve():
                 failures = 0  # fewer connections may be all that it takes
-            self._over.wait(max(wait, _TICK))
+            with piece.rest():
+                self._over.wait(max(wait, _TICK))
             with self._partial.changed:
-                if self._working > self._limit.now:  # this one is of those that are too many
-                    self._todo.insert(0, (piece.at, piece.end))
+                if self._working > self._limit.now and not piece.dropped:  # this one is of those that are too many
+                    self._pieces_now.remove(piece)
+                    self._todo.insert(0, (self._drop(piece), piece.end))
                     return
 
     def _once(self, descriptor: int, piece: _Piece) -> NetworkError | None:
         """Read on in one request; returns why it came no further than it did, None where all of the piece is there."""
-        at, end = piece.at, piece.end
+        begun, end, page, recorded = piece.at, piece.end, "", time.monotonic()
         last = end == self._partial.size
-        journal, page = _Recorder(self._partial, at), ""
         try:
-            with self._remote.read(at, None if self._alone and last else end) as stream:
+            with self._remote.read(begun, None if self._alone and last else end) as stream:
                 self._check(stream)
-                if stream.start != at:
+                if stream.start != begun:
                     raise NoRanges
                 for chunk in stream.chunks:
-                    page = page or (foreign(chunk) if at == 0 else "")
-                    part = chunk[: end - at]
+                    page = page or (foreign(chunk) if piece.at == 0 else "")
+                    part = chunk[: end - piece.at]
                     with piece.lock:
                         if piece.dropped or self._over.is_set():
                             raise Stopped
-                        self._partial.write(descriptor, part, at)
-                    at = piece.at = at + len(part)
-                    journal.reached(at)
-                    self._line.pace(len(part), self._over.is_set)
+                        self._partial.write(descriptor, part, piece.at)
+                        piece.at += len(part)
+                    # Often enough that little is lost, and seldom enough that it costs nothing.
+                    if piece.at - piece.since >= _LEAST or time.monotonic() - recorded >= _OFTEN:
+                        self._record(piece)
+                        recorded = time.monotonic()
+                    with piece.rest():
+                        self._line.pace(len(part), self._over.is_set)
                     if len(part) < len(chunk):
                         if self._alone and last:
                             raise TooMuch
@@ -245,15 +276,22 @@ class Transfer:
                         break
         except NetworkError as error:
             self._check_refusal(error)
-            return error if at < end else None
+            return error if piece.at < end else None
         finally:
-            journal.close(at)
-        if at == end:
+            self._record(piece)
+        if piece.at == end:
             return None
         if page:
-            raise self._mismatch(at, page)
+            raise self._mismatch(piece.at, page)
         said = f"{self._url}: the transfer ended after {self._partial.spans.total} of {self._partial.size} bytes"
         return NetworkError(said, hint=_AGAIN, transient=True)
+
+    def _record(self, piece: _Piece) -> None:
+        """Record what is written of a piece, unless somebody did when it was dropped."""
+        with self._partial.changed:
+            if not piece.dropped:
+                self._partial.record(piece.since, piece.at)
+                piece.since = piece.at
 
     def _check(self, stream: Stream) -> None:
         """Raise DigestMismatch for another size than the one wanted, with what it looks like that comes instead."""
@@ -276,18 +314,3 @@ class Transfer:
         if page:
             return DigestMismatch(f"{said}: {page}", hint="open the URL in a browser to see what the origin says")
         return DigestMismatch(said, hint="it is another file now; if the new one is meant, run assay lock")
-
-
-class _Recorder:
-    """Records what is written of a piece, often enough that little is lost and seldom enough that it costs nothing."""
-
-    def __init__(self, partial: Partial, at: int) -> None:
-        self._partial, self._since, self._time = partial, at, time.monotonic()
-
-    def reached(self, at: int) -> None:
-        if at - self._since >= _LEAST or time.monotonic() - self._time >= _OFTEN:
-            self.close(at)
-
-    def close(self, at: int) -> None:
-        self._partial.record(self._since, at)
-        self._since, self._time = at, time.monotonic()
