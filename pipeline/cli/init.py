@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import click
@@ -44,11 +45,20 @@ def init(app: App, name: str, source: str | None, from_modelfile: Path | None, f
     from pipeline.core.project import Project
     from pipeline.spec import yaml
     from pipeline.spec.load import check, shown
+    from pipeline.spec.model import NAME as NAME_PATTERN
     from pipeline.spec.model import Spec
     from pipeline.spec.sources._base import source_of
 
-    if (source is None) == (from_modelfile is None):
+    if source is None and from_modelfile is None:
         raise UsageError("where does the model come from?", hint="say --source REFERENCE, or --from-modelfile FILE")
+    if source is not None and from_modelfile is not None:
+        raise UsageError(
+            "--source and --from-modelfile both say where the model comes from", hint="leave one of them out"
+        )
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise UsageError(
+            f"{name!r} can't be the name of a model", hint="write lower-case letters, digits, dots, - and _"
+        )
     try:
         project = Project.find(app.folder)
     except UsageError:
@@ -82,6 +92,7 @@ def _converted(name: str, modelfile: Path, specs: Path) -> tuple[str, list[str]]
     try:
         text = modelfile.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"can't read {modelfile}: {error}", hint="name a Modelfile") from None
+        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"can't read {modelfile}: {said}", hint="name a Modelfile") from None
     folder = os.path.relpath(modelfile.resolve().parent, specs.resolve())
     return spec_of(read_modelfile(text), name, folder=folder)

@@ -82,7 +82,7 @@ def require(results: Sequence[Verified]) -> None:
     if not bad:
         return
     kept = "the bad file is kept for inspection; " if any(result.kept for result in bad) else ""
-    raise DigestMismatch("\n".join(map(_describe, bad)), hint=f"{kept}run assay fetch for a good one")
+    raise DigestMismatch("\n".join(map(_describe, bad)), hint=f"{kept}run assay verify --deep --repair, or assay fetch")
 
 
 def _judge(store: Store, file: LockedFile, deep: bool, quarantine: bool, advance: Callable[[int], None]) -> Verified:

@@ -77,12 +77,12 @@ def test_one_flipped_bit_is_found_by_deep_and_named(store: Store) -> None:
         f"moved to {bad.kept}",
     ]
     assert [line.strip() for line in caught.value.message.splitlines()] == wanted
-    assert caught.value.hint == "the bad file is kept for inspection; run assay fetch for a good one"
+    assert caught.value.hint == "the bad file is kept for inspection; run assay verify --deep --repair, or assay fetch"
     (missing,) = verify(store, [file], deep=True)
     assert (missing.problem, missing.hashed) == ("missing: not in the store", False)
     with pytest.raises(DigestMismatch, match="missing") as caught:
         require([missing])
-    assert caught.value.hint == "run assay fetch for a good one"
+    assert caught.value.hint == "run assay verify --deep --repair, or assay fetch"
 
 
 @pytest.mark.parametrize("deep", [False, True])
