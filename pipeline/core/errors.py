@@ -78,7 +78,17 @@ class NetworkError(AssayError):
 
 
 class Gone(NetworkError):
-    """The origin has it no more, or not for us."""
+    """The origin has it no more."""
+
+
+class Gated(NetworkError):
+    """The origin gives it only to who logs in, or to others than us."""
+
+
+class NotThere(Gone, UsageError):
+    """The origin answers, and what it holds is not what was named: no such file, or several that may be meant."""
+
+    exit_code = UsageError.exit_code
 
 
 class DigestMismatch(AssayError):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pipeline.core.errors import UsageError
+from pipeline.core.errors import NotThere, UsageError
 from pipeline.spec.sources._base import Role
 from pipeline.spec.sources._registry import Descriptor, Manifest
 from pipeline.spec.sources._splits import split_set
@@ -51,7 +51,7 @@ class Part:
 
 
 def parts_of(manifest: Manifest) -> tuple[list[Part], str]:
-    """Return the weights, their shards, then the rest, and the rule in words. Raises UsageError that lists what is there."""
+    """Return the weights, their shards, then the rest, and the rule in words. Raises NotThere that lists what is there."""
     parts = [part for layer in manifest.layers if (part := _part(layer, manifest.shown))]
     weights, rule = _weights([part for part in parts if part.role == "weights"], manifest)
     chosen = weights
@@ -71,7 +71,7 @@ def _part(layer: Descriptor, shown: str) -> Part | None:
 
 
 def _name(layer: Descriptor, shown: str) -> str:
-    """Return the file's name without folders, "" where it has none. Raises UsageError for one that no file should have."""
+    """Return the file's name without folders, "" where it has none. Raises NotThere for one that no file should have."""
     written = next((layer.annotations[key] for key in _NAMES if layer.annotations.get(key)), "")
     path = PurePosixPath(written)
     if (
@@ -82,9 +82,7 @@ def _name(layer: Descriptor, shown: str) -> str:
         or re.match("[A-Za-z]:", written)
         or len(path.name.encode()) > 255
     ):
-        raise UsageError(
-            f"{shown}: a layer is called {written[:200]!r}", hint="this is no name for a file: don't use it"
-        )
+        raise NotThere(f"{shown}: a layer is called {written[:200]!r}", hint="this is no name for a file: don't use it")
     return path.name
 
 
@@ -123,7 +121,7 @@ def _weights(weights: list[Part], manifest: Manifest) -> tuple[list[Part], str]:
         only = weights[0]
         whole = split_set(only.name)
         if len(whole) > 1:
-            raise UsageError(f"{manifest.shown}: of {len(whole)} files of a split set only {only.name} is there")
+            raise NotThere(f"{manifest.shown}: of {len(whole)} files of a split set only {only.name} is there")
         return weights, ""
     named = {part.name: part for part in weights if part.named}
     if not named:  # as Docker Model Runner packs and names them
@@ -140,24 +138,24 @@ def _weights(weights: list[Part], manifest: Manifest) -> tuple[list[Part], str]:
     if len(named) != len(weights) or sorted(whole) != sorted(named):
         listed = ", ".join(sorted(named)) or f"{len(weights)} without names"
         hint = "pack one of them, or one whole split set, in an artifact of its own"
-        raise UsageError(f"{manifest.shown} holds several models: {listed}", hint=hint)
+        raise NotThere(f"{manifest.shown} holds several models: {listed}", hint=hint)
     return [
         Part("shard" if number else "weights", name, True, named[name].layer) for number, name in enumerate(whole)
     ], ""
 
 
-def _none(manifest: Manifest) -> UsageError:
+def _none(manifest: Manifest) -> NotThere:
     packed = [layer for layer in manifest.layers if _PACKED.search(layer.media_type)]
     config = manifest.config.media_type if manifest.config else ""
     if packed and config.startswith(("application/vnd.oci.image.config", "application/vnd.docker.container")):
-        return UsageError(f"{manifest.shown} is a container image, not a model", hint="name a model's artifact")
+        return NotThere(f"{manifest.shown} is a container image, not a model", hint="name a model's artifact")
     if packed:
-        return UsageError(
+        return NotThere(
             f"{manifest.shown} is packed ({packed[0].media_type}); its digest is not the file's",
             hint="pull and unpack it with its own tool and use file:, or push the GGUF file as a layer as it is",
         )
     kinds = sorted({layer.media_type or "of no type" for layer in manifest.layers}) or ["none"]
-    return UsageError(
+    return NotThere(
         f"{manifest.shown} holds no GGUF file; its layers are: {', '.join(kinds[:8])}", hint="is it a model?"
     )
 

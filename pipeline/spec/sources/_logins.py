@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from pipeline.core import http
-from pipeline.core.errors import NetworkError, UsageError
+from pipeline.core.errors import Gated, NetworkError, UsageError
 from pipeline.spec.sources._credentials import DOCKER_HUB, Credentials, credentials_for
 
 T = TypeVar("T")
@@ -143,12 +143,12 @@ class Login:
             return error
         if known:
             message = f"{self.host}: {urlsplit(realm).netloc} refuses the credentials of {known.place}"
-            return NetworkError(message, hint=f"run docker login {self.host}")
+            return Gated(message, hint=f"run docker login {self.host}")
         if not self._trusts(realm):
             message = f"{self.host}/{self.repository} is not public, and its tokens come from another host"
             hint = f"credentials of {self.host} are not sent to {urlsplit(realm).netloc}"
-            return NetworkError(message, hint=hint)
-        return NetworkError(f"{self.host}/{self.repository} wants a login", hint=f"run docker login {self.host}")
+            return Gated(message, hint=hint)
+        return Gated(f"{self.host}/{self.repository} wants a login", hint=f"run docker login {self.host}")
 
 
 def _trade(realm: str, wanted: dict[str, str], known: Credentials | None) -> dict[str, Any]:

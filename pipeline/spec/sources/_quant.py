@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipeline.core.errors import UsageError
+from pipeline.core.errors import NotThere
 from pipeline.spec.sources._splits import split_set
 
 # A short piece that is joined on belongs to the quant, known or not: Q4_K_R4 must not be taken for Q4_K.
@@ -46,29 +46,31 @@ def quant_of(path: str) -> str | None:
 def pick_quant(paths: Iterable[str], quant: str, where: str) -> Picked:
     """Return the one file, or split set, whose quant is ``quant``; what is no weights is never one of them.
 
-    Raises UsageError that lists the candidates when there are several or none, or when a set has holes; ``where`` is the place.
+    Raises NotThere that lists the candidates when there are several or none, or when a set has holes; ``where`` is the place.
     """
     wanted, there = _spelt(quant.upper()), set(paths)
     models = sorted({_LATER_PART.sub(r"-00001\1", path) for path in there if is_weights(path)})
     fitting = [path for path in models if _fits(quant_of(path), wanted)]
     if len(fitting) > 1:
         hint = "name one of them: hf://ORG/NAME/PATH.gguf"
-        raise UsageError(f"{where}: {quant} may be any of {listed(fitting)}", hint=hint)
+        raise NotThere(f"{where}: {quant} may be any of {listed(fitting)}", hint=hint)
+    if not models:
+        raise NotThere(f"{where} holds no GGUF file of weights", hint="look for a repository that does")
     if not fitting:
         quants = sorted({found for path in models if (found := quant_of(path))})
         hint = f"there are: {listed(quants)}" if quants else "name a file: hf://ORG/NAME/PATH.gguf"
-        raise UsageError(f"{where}: no file is {quant}; its models are: {listed(models) or 'none'}", hint=hint)
+        raise NotThere(f"{where}: no file is {quant}; its models are: {listed(models)}", hint=hint)
     whole = whole_set(there, fitting[0], where)
     split = f", a set of {len(whole)} files" if len(whole) > 1 else ""
     return Picked(whole, f"the only one of quant {wanted} among {len(models)} models{split}")
 
 
 def whole_set(there: set[str], path: str, where: str) -> tuple[str, ...]:
-    """Return ``path`` and, if it is the first of a split set, the others in order. Raises UsageError when some are missing."""
+    """Return ``path`` and, if it is the first of a split set, the others in order. Raises NotThere when some are missing."""
     names = split_set(path)
     if missing := [name for name in names if name not in there]:
         said = f"{where}: of the set of {len(names)} files these are missing: {listed(missing)}"
-        raise UsageError(said, hint="the upload is incomplete: take another revision or another model")
+        raise NotThere(said, hint="the upload is incomplete: take another revision or another model")
     return names
 
 

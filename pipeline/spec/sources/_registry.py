@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.core import http
 from pipeline.core.digest import Digest
-from pipeline.core.errors import AssayError, DigestMismatch, Gone, NetworkError, UsageError
+from pipeline.core.errors import AssayError, DigestMismatch, Gated, Gone, NetworkError, UsageError
 from pipeline.spec.sources._base import Stream
 from pipeline.spec.sources._logins import Login
 from pipeline.spec.sources._web import WebFile
@@ -100,7 +100,7 @@ class Repository:
                 hint = "signing in with a key of Ollama is not supported: only public models can be locked"
             else:
                 hint = f"is the name right? for a private one, run docker login {self.login.host}"
-            return Gone(said, hint=hint)
+            return Gated(said, hint=hint)
         return error
 
 

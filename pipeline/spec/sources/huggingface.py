@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.core import http
-from pipeline.core.errors import NetworkError, UsageError
+from pipeline.core.errors import NetworkError, NotThere, UsageError
 from pipeline.spec.sources import _hf_api as api
 from pipeline.spec.sources._base import Blob, Resolved, Stream, too_new
 from pipeline.spec.sources._hf_errors import explained
@@ -141,7 +141,7 @@ def _picked(wanted: Reference, files: dict[str, api.File], where: str) -> Picked
     if wanted.path not in files:
         models = listed(sorted(path for path in files if is_weights(path)))
         hint = f"its models are: {models}" if models else "it holds no GGUF file: look for a repository that does"
-        raise UsageError(f"{where}: no file {wanted.path}", hint=hint)
+        raise NotThere(f"{where}: no file {wanted.path}", hint=hint)
     return Picked(whole_set(set(files), wanted.path, where))
 
 

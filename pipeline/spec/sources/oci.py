@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.digest import Digest
-from pipeline.core.errors import UsageError
+from pipeline.core.errors import NotThere, UsageError
 from pipeline.spec.sources._base import Blob, Resolved, too_new
 from pipeline.spec.sources._credentials import DOCKER_HUB
 from pipeline.spec.sources._layers import parts_of
@@ -156,7 +156,7 @@ def _manifest(repository: Repository, digest: Digest | None, tag: str = "") -> M
 
 
 def _of_index(repository: Repository, index: Manifest) -> tuple[Manifest, str]:
-    """Return the one manifest of an index that is a model. Raises UsageError that lists them when there are several."""
+    """Return the one manifest of an index that is a model. Raises NotThere that lists them when there are several."""
     listed = [
         one
         for one in index.manifests or ()
@@ -165,7 +165,7 @@ def _of_index(repository: Repository, index: Manifest) -> tuple[Manifest, str]:
         and one.platform != "unknown/unknown"
     ]
     if len(listed) > _MOST_OF_INDEX:
-        raise UsageError(f"{index.shown} is an index of {len(listed)} manifests", hint="name one of them by @sha256:…")
+        raise NotThere(f"{index.shown} is an index of {len(listed)} manifests", hint="name one of them by @sha256:…")
     found: list[tuple[Descriptor, Manifest]] = []
     refusals: list[UsageError] = []
     for one in listed:
@@ -181,9 +181,9 @@ def _of_index(repository: Repository, index: Manifest) -> tuple[Manifest, str]:
     if not found and len(refusals) == 1:
         raise refusals[0]
     if not found:
-        raise UsageError(f"{index.shown} is an index without a model in it", hint="name a manifest by @sha256:…")
+        raise NotThere(f"{index.shown} is an index without a model in it", hint="name a manifest by @sha256:…")
     names = ", ".join(f"{one.digest}{f' ({one.platform})' if one.platform else ''}" for one, _ in found)
-    raise UsageError(f"{index.shown} is an index of several models: {names}", hint="name one of them by @sha256:…")
+    raise NotThere(f"{index.shown} is an index of several models: {names}", hint="name one of them by @sha256:…")
 
 
 def _config(repository: Repository, manifest: Manifest) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _config(repository: Repository, manifest: Manifest) -> dict[str, Any]:
     try:
         config = json.loads(content)
     except (ValueError, RecursionError):
-        raise UsageError(f"{manifest.shown}: its config is no JSON", hint="is it a model?") from None
+        raise NotThere(f"{manifest.shown}: its config is no JSON", hint="is it a model?") from None
     return config if isinstance(config, dict) else {}
 
 

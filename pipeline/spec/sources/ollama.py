@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from pipeline.core.digest import Digest
-from pipeline.core.errors import NetworkError, UsageError
+from pipeline.core.errors import NetworkError, NotThere, UsageError
 from pipeline.spec.sources._base import Blob, Resolved, Role, Stream, too_new
 from pipeline.spec.sources._licenses import license_of
 from pipeline.spec.sources._registry import (
@@ -212,10 +212,10 @@ def _files(place: Place, manifest: Manifest) -> tuple[list[tuple[Role, str, Desc
     weights = [one for one in found if one[0] == "weights"]
     if not weights:
         what = "its weights are no GGUF file" if "tensor" in left else "it has no layer of weights"
-        raise UsageError(f"{manifest.shown}: {what}", hint="name a tag whose model is a GGUF file")
+        raise NotThere(f"{manifest.shown}: {what}", hint="name a tag whose model is a GGUF file")
     if len(weights) > 1:
         listed = ", ".join(str(layer.digest) for _, _, layer in weights)
-        raise UsageError(f"{manifest.shown} has several files of weights: {listed}", hint="name another tag")
+        raise NotThere(f"{manifest.shown} has several files of weights: {listed}", hint="name another tag")
     if manifest.config:
         found.append(("config", "config.json", manifest.config))
     return [*weights, *(one for one in found if one[0] != "weights")], sorted(left)
@@ -264,7 +264,8 @@ def _read(path: Path, most: int) -> bytes:
             content = file.read(most + 1)
     except OSError as error:
         hint = "`ollama list` names what the local store has; $OLLAMA_MODELS says where it is"
-        raise UsageError(f"can't read {path}: {error.strerror}", hint=hint) from None
+        kind = NotThere if isinstance(error, FileNotFoundError) else UsageError
+        raise kind(f"can't read {path}: {error.strerror}", hint=hint) from None
     if len(content) > most:
         raise UsageError(f"{path} is larger than {most >> 20} MiB", hint="is this a store of Ollama?")
     return content
@@ -276,4 +277,4 @@ def _all_there(place: Place, blobs: Sequence[Blob]) -> None:
         path = _blob(blob.digest)
         if not path.is_file() or path.stat().st_size != blob.size:
             hint = f"its pull may have been cut short: ollama pull {place.model}:{place.tag}"
-            raise UsageError(f"{path} is missing or has not {blob.size} bytes", hint=hint)
+            raise NotThere(f"{path} is missing or has not {blob.size} bytes", hint=hint)

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.core.digest import Digest
-from pipeline.core.errors import NetworkError, UsageError
+from pipeline.core.errors import Gone, NetworkError, UsageError
 from pipeline.spec.sources import huggingface as source
 from pipeline.spec.sources._base import Resolved
 from pipeline.spec.sources._hf_reference import fault_of, is_commit, is_repo, parse
@@ -159,7 +159,10 @@ def test_a_repository_without_models_is_told_so(running: Hub) -> None:
         for rest in (":Q4_K_M", "/a.gguf"):
             with pytest.raises(UsageError) as caught:
                 resolve(f"hf://acme/{name}{rest}")
-            assert "GGUF file" in caught.value.hint or "name a file" in caught.value.hint
+            assert isinstance(caught.value, Gone) and "GGUF file" in str(caught.value) + caught.value.hint
+            assert (
+                "repository that does" in caught.value.hint and "none" not in caught.value.message.partition(" at ")[2]
+            )
 
 
 PARTS = [f"UD-Q2_K_XL/big-UD-Q2_K_XL-0000{part}-of-00003.gguf" for part in (1, 2, 3)]
