@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from pipeline.core.progress import SILENT, Progress, Task
 from pipeline.core.project import Project
 from pipeline.store.hashing import Hasher
 from pipeline.store.layout import Store
+from pipeline.store.sharing import adding, register
 
 _HINT = "nothing was taken in; bring the bundle, or the file that is named, again"
 
@@ -54,21 +54,22 @@ def take_in(
         models = read_models(bundle)
     planned = plan(bundle, models, project, force=force)
     files = {file.digest: file.size for lock in planned.locks.values() for file in lock.files}
-    new = {digest.hex: size for digest, size in files.items() if not store.trusted(digest)}
-    _check_space(store.root, 0 if dry_run else sum(new.values()))
-    total = sum(bundle.names.values())
-    with _staging(store, dry_run) as stage, progress.task(f"import {path.name}", total, "B") as task:
-        with _damage_told():
-            leaves, problems = _checked(bundle, new, stage, task)
-        if problems:
-            raise DigestMismatch("\n".join(problems), hint=_HINT)
-        if stage:
-            for hex, found in leaves.items():
-                with store.lock(hex):
-                    if not store.trusted(Digest(hex)):
-                        os.utime(stage / hex)  # as new as it is: a prune that began before leaves it alone
-                        store.publish(stage / hex, Digest(hex), found)
-            _write(bundle, planned)
+    with nullcontext() if dry_run else adding(store):
+        new = {digest.hex: size for digest, size in files.items() if not store.trusted(digest)}
+        _check_space(store.root, 0 if dry_run else sum(new.values()))
+        total = sum(bundle.names.values())
+        with _staging(store, dry_run) as stage, progress.task(f"import {path.name}", total, "B") as task:
+            with _damage_told():
+                leaves, problems = _checked(bundle, new, stage, task)
+            if problems:
+                raise DigestMismatch("\n".join(problems), hint=_HINT)
+            if stage:
+                register(project, store)
+                for hex, found in leaves.items():
+                    with store.lock(hex):
+                        if not store.trusted(Digest(hex)):
+                            store.publish(stage / hex, Digest(hex), found)
+                _write(bundle, planned)
     written = tuple(write.target for write in planned.writes)
     return Imported(tuple(models), len(new), sum(new.values()), written)
 

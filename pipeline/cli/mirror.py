@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pipeline.cli.command import App, command, complete_names
+from pipeline.core.errors import UsageError
 
 
 @command
@@ -32,6 +33,10 @@ def mirror(app: App, target: str, names: tuple[str, ...], format_: Any) -> int:
     """
     from pipeline.flow.airgap import pack
 
+    scheme, found, _ = target.partition("://")
+    if found and scheme != "oci":
+        hint = "name a folder, or a registry: oci://REGISTRY/REPOSITORY"
+        raise UsageError(f"models can't be mirrored to {scheme}://", hint=hint)
     session = app.session(offline=True)
     chosen = session.names(names)
     if target.startswith("oci:"):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.digest import Digest
 from pipeline.core.errors import LockOutOfDate, NetworkError, UsageError
-from pipeline.flow.pruning import register
 from pipeline.flow.session import Session
 from pipeline.lock.compare import compare, weights_of
 from pipeline.lock.compile import compile_lock
@@ -22,6 +22,7 @@ from pipeline.lock.resolve import Resolver
 from pipeline.spec.load import find_spec, read_spec
 from pipeline.store.fetch import learn
 from pipeline.store.line import Line
+from pipeline.store.sharing import adding, register
 
 _AT_ONCE = 8
 
@@ -57,11 +58,12 @@ def make_lock(
         return learn(session.store, url, size, session.project.root, progress=session.progress, line=line)
 
     resolver = Resolver(session.project, learn_digest, session.progress)
-    lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
-    _check_names(session, lock)
-    changes = tuple(diff(before.content(), lock.content())) if before else ()
-    means = meaning_of(session, before, lock) if before and before.shards != lock.shards else ()
-    return Locked(lock, changes, not dry_run and write_lock(session.project, lock), before is None, means)
+    with nullcontext() if dry_run else adding(session.store):
+        lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
+        _check_names(session, lock)
+        changes = tuple(diff(before.content(), lock.content())) if before else ()
+        means = meaning_of(session, before, lock) if before and before.shards != lock.shards else ()
+        return Locked(lock, changes, not dry_run and write_lock(session.project, lock), before is None, means)
 
 
 def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False, upgrade: bool = False) -> list[Locked]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import LockOutOfDate
-from pipeline.flow.pruning import register
 from pipeline.flow.session import Session
 from pipeline.lock.diff import Change, diff
 from pipeline.lock.load import check_lock, read_lock
 from pipeline.lock.model import LockedFile, Lockfile
 from pipeline.spec.load import find_spec, read_spec
 from pipeline.store.repair import repair
+from pipeline.store.sharing import register
 from pipeline.store.together import fetch_all as fetch_together
 from pipeline.store.verify import Verified, require, verify
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipeline.core.canonical import digest_of
 from pipeline.core.digest import Digest
+from pipeline.core.names import fault_of
 from pipeline.spec.model import Sha256, Spec
 from pipeline.spec.sources._base import Role
 
 LOCK_VERSION: Final = 1
 Strings = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+def _safe(path: str) -> str:
+    """Refuse a path that could lead out of the folder in which somebody puts the file."""
+    if fault := fault_of(path):
+        raise ValueError(f"{path[:100]!r}: {fault}")
+    return path
 
 
 class Part(BaseModel):
@@ -26,7 +34,7 @@ class LockedFile(Part):
     ``computed`` (learnt from the bytes when the lock was made)."""
 
     role: Role
-    path: str
+    path: Annotated[str, AfterValidator(_safe)]
     size: Annotated[int, Field(ge=0)]
     sha256: Sha256
     urls: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]

@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.core.canonical import tree_digest
 from pipeline.core.digest import Digest
 from pipeline.core.errors import DigestMismatch, UsageError
+from pipeline.core.names import fault_of
 from pipeline.core.progress import SILENT, Progress
 from pipeline.core.project import Project
 from pipeline.gguf.facts import facts_of
@@ -63,7 +64,7 @@ class Resolver:
     def ask(self, reference: str, spec: Spec, folder: Path) -> Resolved:
         """Return what ``reference`` of a spec in ``folder`` is now at its origin."""
         before = cutoff(spec.exclude_newer, self.now or datetime.now(UTC))
-        return source_of(reference).resolve(reference, folder=folder, root=self.project.root, before=before)
+        return _named(source_of(reference).resolve(reference, folder=folder, root=self.project.root, before=before))
 
     def _kept(
         self, spec: Spec, before: Lockfile | None
@@ -101,7 +102,7 @@ class Resolver:
         return _source(spec, resolved), tuple(self._pin(blob, spec, len(shards)) for blob in blobs), gguf
 
     def _local(self, reference: str, folder: Path, role: str) -> tuple[LockedFile, ...]:
-        blob = source_of(reference).resolve(reference, folder=folder, root=self.project.root).blob
+        blob = _named(source_of(reference).resolve(reference, folder=folder, root=self.project.root)).blob
         return (_locked(blob, role, self.learn(blob.url, blob.size), "computed", ()),)
 
     def _pin(self, blob: Blob, spec: Spec, shards: int) -> LockedFile:
@@ -132,6 +133,15 @@ def cutoff(span: str | None, now: datetime) -> datetime | None:
         raise UsageError(
             f"exclude_newer: there is no day {span}", hint="write for instance 2026-10-01, or 7d"
         ) from None
+
+
+def _named(resolved: Resolved) -> Resolved:
+    """Return what was found. Raises UsageError for a name that no lock may hold."""
+    for blob in resolved.blobs:
+        if fault := fault_of(blob.path):
+            said = f"{resolved.reference}: a file is called {blob.path[:100]!r}: {fault}"
+            raise UsageError(said, hint="give it a name that is one on every system")
+    return resolved
 
 
 def _source(spec: Spec, resolved: Resolved) -> LockedSource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,14 +25,26 @@ class Pruned:
     bytes: int
 
 
-def prune(store: Store, keep: set[Digest], *, dry_run: bool = False) -> Pruned:
+def is_there(store: Store) -> bool:
+    """Tell whether there is a store at all. Raises OSError when something else is in its place, or it can't be looked into."""
+    try:
+        os.scandir(store.root).close()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def prune(store: Store, keep: set[Digest], *, dry_run: bool = False, began: float | None = None) -> Pruned:
     """Remove what belongs to no digest of ``keep``: blobs with their receipts, downloads that stopped, views; and of any digest what is of
     no more use: bad files that a good one has replaced, downloads whose blob is there.
 
-    Nothing is touched that another process works on now, nor files that aren't the store's. Raises OSError.
+    Nothing is touched that another process works on now, that came since ``began``, the Unix time before ``keep`` was put together (else
+    now), nor files that aren't the store's. Raises OSError.
     """
     files = size = 0
-    began = time.time()
+    began = time.time() if began is None else began
+    if not is_there(store):
+        return Pruned(0, 0)
     for place in views.stale(store, keep):
         if not dry_run:
             _view_away(store, place)

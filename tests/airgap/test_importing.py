@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from pipeline.airgap import importing
 from pipeline.airgap.bundle import write_bundle
 from pipeline.airgap.importing import take_in
 from pipeline.core.errors import DigestMismatch, LockOutOfDate, UsageError
 from pipeline.core.project import Project
 from pipeline.flow.airgap import pack
 from pipeline.flow.prepare import verify_all
+from pipeline.flow.pruning import prune_store
 from pipeline.flow.session import Session
 from pipeline.lock.load import lock_path, require_current
 from pipeline.spec.load import read_spec
@@ -206,3 +208,32 @@ def test_a_store_that_has_the_blob_is_not_written(project: Project, bundle: Path
     assert (done.blobs, len(done.written)) == (0, 4)
     assert session.store.path(lock.weights.digest).stat() == before
     assert {info.name for info, _ in members(bundle)} > {"verify.py", "README.txt"}
+
+
+def test_what_was_taken_in_stays_while_its_locks_are_not_written(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, store = elsewhere(tmp_path / "elsewhere")
+    other.lockfiles.mkdir()
+    write = importing._write
+
+    def prune_first(*what: Any) -> None:
+        with pytest.raises(UsageError, match="being locked, imported or pruned"):
+            prune_store(Session(other), dry_run=False)
+        write(*what)
+
+    monkeypatch.setattr(importing, "_write", prune_first)
+    take_in(bundle, other, store)
+    assert prune_store(Session(other), dry_run=False).files == 0
+    assert store.trusted(Session(other).current("small").weights.digest)
+
+
+def test_a_store_knows_a_project_that_took_something_in(
+    project: Project, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_STORE", str(tmp_path / "store"))
+    other, store = elsewhere(tmp_path / "elsewhere")
+    take_in(bundle, other, store)
+    lock_path(project, "small").unlink()
+    assert prune_store(Session(project), dry_run=False).files == 0
+    assert store.has(Session(other).current("small").weights.digest)

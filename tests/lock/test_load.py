@@ -255,6 +255,7 @@ def test_a_damaged_lock_is_told_and_replaced_by_locking_again(project: Project, 
         (("files", 0, "urls"), [], "urls"),
         (("files", 0, "size"), -1, "size"),
         (("files", 0, "more"), 1, "more"),
+        (("files", 0, "path"), "../evil.gguf", "files.0.path: Value error, '../evil.gguf': '..' can't"),
     ],
 )
 def test_a_lock_that_was_edited_by_hand_contradicts_itself(

@@ -56,3 +56,38 @@ def test_weights_and_template_are_found_by_role() -> None:
 def test_damage_is_refused(content: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Lockfile.model_validate(content)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../../../../tmp/evil.gguf",
+        "a/../../evil.gguf",
+        "/tmp/evil.gguf",
+        "..",
+        ".",
+        "",
+        "a//b.gguf",
+        "a/",
+        "..\\evil.gguf",
+        "C:evil.gguf",
+        "C:/evil.gguf",
+        "evil\0.gguf",
+        "evil\n.gguf",
+        "evil\x1b[2J.gguf",
+        "\u202efugg.exe",
+        "\ud800.gguf",
+        "x" * 256,
+    ],
+    ids=ascii,
+)
+def test_a_path_that_could_lead_anywhere_is_refused(path: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Lockfile.model_validate(file(path=path))
+    (fault,) = caught.value.errors()
+    assert fault["loc"] == ("files", 0, "path") and fault["msg"].isprintable()
+
+
+@pytest.mark.parametrize("path", ["small.gguf", "Q4_K_M/ein Modell-00001-of-00002.gguf", "模型.gguf", "..gguf", "ab:c"])
+def test_a_path_that_stays_where_it_is_put_is_kept(path: str) -> None:
+    assert Lockfile.model_validate(file(path=path)).files[0].path == path

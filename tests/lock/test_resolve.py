@@ -103,6 +103,20 @@ def test_a_template_is_a_file_of_its_own(project: Project) -> None:
     ]
 
 
+def test_a_name_that_no_lock_may_hold_is_told_before_anything_is_downloaded(project: Project) -> None:
+    path, models = find_spec(project, "small"), project.root / "models"
+    (models / "small.gguf").rename(models / "c:small.gguf")
+    edit(path, "small.gguf", "c:small.gguf")
+    with pytest.raises(UsageError, match=r"a file is called 'c:small\.gguf'"):
+        ask(path, project, never)
+    edit(path, "c:small.gguf", "small.gguf")
+    (models / "c:small.gguf").rename(models / "small.gguf")
+    (models / "a\\b.jinja").write_text("{{ messages }}")
+    path.write_text(path.read_text() + "chat: {template: '../models/a\\b.jinja'}\n")
+    with pytest.raises(UsageError, match="it holds a backslash"):
+        ask(path, project, lambda url, size: Digest.of(b""))
+
+
 def test_what_is_named_and_is_not_there(project: Project) -> None:
     path = find_spec(project, "small")
     edit(path, "evals: [few]", "evals: [fewer]")

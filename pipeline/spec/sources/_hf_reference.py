@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from pipeline.core.errors import NetworkError, UsageError
+from pipeline.core.names import fault_of
 from pipeline.spec.sources._quant import is_quant
 
 EXAMPLE = "hf://org/name-GGUF:Q4_K_M"
@@ -19,7 +20,7 @@ _REFERENCE = re.compile(
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NOT_IN_REVISIONS = frozenset("\\~^:?*[ ")
-_LONGEST_NAME, _LONGEST_PATH = 255, 1024
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True)
@@ -63,22 +64,6 @@ def is_commit(rev: str) -> bool:
 def is_repo(name: str) -> bool:
     """Tell whether ``name`` may be a repository's, by the hub's rules: they make it safe in URLs and in paths."""
     return bool(_REPO.fullmatch(name)) and "--" not in name and ".." not in name and not name.endswith(".git")
-
-
-def fault_of(path: str) -> str:
-    """Return what is wrong with a path inside a repository, nothing when it is safe: on every system, in every folder."""
-    if not path.isprintable():
-        return "it holds control characters"
-    if "\\" in path:
-        return "it holds a backslash"
-    if len(path.encode()) > _LONGEST_PATH:
-        return f"it is longer than {_LONGEST_PATH} bytes"
-    for name in path.split("/"):
-        if name in ("", ".", "..") or re.match("[A-Za-z]:", name):
-            return f"{name!r} can't be a part of a path"
-        if len(name.encode()) > _LONGEST_NAME:
-            return f"a name in it is longer than {_LONGEST_NAME} bytes"
-    return ""
 
 
 def safe(path: str, where: str) -> str:
