@@ -46,7 +46,8 @@ def lock(app: App, names: tuple[str, ...], check: bool, upgrade: bool, dry_run: 
         if made.fresh:
             lines += [f"  {line}" for line in _pinned(made.lock)]
         lines += [f"  {line}" for one in made.meaning for line in str(one).splitlines()]
-        told = ("files", "gguf", "source", "license", "argv[1]") if made.meaning else ()  # in words, the line before
+        # In words, the lines before; a licence's or an origin's other fields are not.
+        told = ("files", "gguf", "source.resolved", "license.id", "argv[1]") if made.meaning else ()
         lines += [f"  {change}" for change in made.changes if not change.path.startswith(told)]
         answers.append(
             {
@@ -81,18 +82,19 @@ def _check(app: App, names: tuple[str, ...]) -> int:
     answers, lines, code = [], [], 0
     for name in session.names(names):
         changes: list[Change] = []
+        state = hint = ""
         try:
-            changes, state = check(session, name), ""
+            changes = check(session, name)
         except LockOutOfDate as error:
-            state = error.message
+            state, hint = error.message, error.hint
         stale = bool(changes or state)
         code = LockOutOfDate.exit_code if stale else code
         lines.append(f"{name}: {state or ('out of date' if stale else 'up to date')}")
-        lines += [f"  {change}" for change in changes]
+        lines += [f"  {change}" for change in changes] + ([f"  -> {hint}"] if hint else [])
         answers.append(
             {"name": name, "current": not stale, "problem": state, "changes": [vars(change) for change in changes]}
         )
-    if code:
+    if any(answer["changes"] for answer in answers):
         lines.append("  -> run assay lock")
     app.answer("lock", {"locks": answers}, "\n".join(lines))
     return code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipeline.lock.compare import compare, weights_of
 from pipeline.lock.compile import compile_lock
 from pipeline.lock.diff import Change, diff
 from pipeline.lock.load import NewerLock, read_lock, write_lock
-from pipeline.lock.meaning import Meaning, meaning
+from pipeline.lock.meaning import Meaning, meaning, moved, moved_keys, roles
 from pipeline.lock.model import LockedFile, Lockfile
 from pipeline.lock.resolve import Resolver
 from pipeline.spec.load import find_spec, read_spec
@@ -62,46 +62,59 @@ def make_lock(
         lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
         _check_names(session, lock)
         changes = tuple(diff(before.content(), lock.content())) if before else ()
-        means = meaning_of(session, before, lock) if before and before.shards != lock.shards else ()
+        means = meaning_of(session, before, lock) if before else ()
         return Locked(lock, changes, not dry_run and write_lock(session.project, lock), before is None, means)
 
 
 def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False, upgrade: bool = False) -> list[Locked]:
-    """Make several locks at once: most of the time goes into waiting for origins. The first error ends it; locks that were made by
-    then stay.
+    """Make several locks at once: most of the time goes into waiting for origins. The first error ends it; locks that were
+    written by then stay, and a note tells of each.
     """
     names = list(names)
     if len(names) == 1:
         return [make_lock(session, names[0], dry_run=dry_run, upgrade=upgrade)]
-    line = Line()
-    with session.progress.task("lock", len(names), "specs") as task, ThreadPoolExecutor(_AT_ONCE) as pool:
-        waiting = [pool.submit(make_lock, session, name, dry_run=dry_run, upgrade=upgrade, line=line) for name in names]
-        try:
-            made = []
-            for one in waiting:
-                made.append(one.result())
-                task.advance()
-            return made
-        finally:
-            line.stop.set()  # or an interrupt would wait for whole downloads
-            pool.shutdown(wait=False, cancel_futures=True)
+    line, waiting = Line(), list[Future[Locked]]()
+    try:
+        with session.progress.task("lock", len(names), "specs") as task, ThreadPoolExecutor(_AT_ONCE) as pool:
+            for name in names:
+                waiting.append(pool.submit(make_lock, session, name, dry_run=dry_run, upgrade=upgrade, line=line))
+            try:
+                made = []
+                for one in waiting:
+                    made.append(one.result())
+                    task.advance()
+                return made
+            finally:
+                line.stop.set()  # or an interrupt would wait for whole downloads
+                pool.shutdown(wait=False, cancel_futures=True)
+    except BaseException:
+        for one in waiting:
+            if one.done() and not one.cancelled() and not one.exception() and one.result().written:
+                session.progress.note(f"{one.result().lock.name}: written, {one.result().lock.digest}")
+        raise
 
 
 def meaning_of(session: Session, old: Lockfile, new: Lockfile) -> tuple[Meaning, ...]:
-    """Compare the weights of two locks, as far as they can be read: here, else upstream."""
+    """Tell what other files mean; the weights are compared as far as they can be read: here, else upstream."""
 
     def stored(file: LockedFile) -> Path | None:
         return session.store.path(file.digest) if session.store.has(file.digest) else None
 
-    if [file.sha256 for file in old.shards] == [file.sha256 for file in new.shards]:
+    if not moved(roles(old.files), roles(new.files)):
         return ()
+    if [file.sha256 for file in old.shards] == [file.sha256 for file in new.shards]:
+        same = "" if old.gguf.get("template_digest") else None
+        return meaning(old, new, (True, "the same files"), (same, same))
+    keys: tuple[str, ...] | None = None
     try:
         before, after = (weights_of(lock, stored, session.project.root) for lock in (old, new))
-        weights, templates = compare(before, after), (before.template, after.template)
+        keys = moved_keys(before.parts[0].header, after.parts[0].header)
+        templates = before.template, after.template
+        weights = compare(before, after)
     except (NetworkError, UsageError) as error:
         same_template = old.gguf.get("template_digest") == new.gguf.get("template_digest")
         weights, templates = (None, error.message), ("", "" if same_template else "(its text can't be read now)")
-    return meaning(old, new, weights, templates)
+    return meaning(old, new, weights, templates, keys)
 
 
 def _before(session: Session, name: str) -> Lockfile | None:

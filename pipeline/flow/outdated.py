@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pipeline.core.digest import Digest
-from pipeline.core.errors import Gone, NetworkError, UsageError
+from pipeline.core.errors import Gated, Gone, NetworkError, NotThere, UsageError
 from pipeline.core.http import Refused
 from pipeline.flow.session import Session
 from pipeline.lock.load import read_lock
-from pipeline.lock.model import Lockfile
-from pipeline.lock.resolve import Resolver
+from pipeline.lock.meaning import WEIGHTS, Described, moved, role_in_words, roles
+from pipeline.lock.model import LockedFile, Lockfile
+from pipeline.lock.resolve import Resolver, apart
 from pipeline.spec.load import find_spec, read_spec
-from pipeline.spec.sources._base import Resolved, source_of
+from pipeline.spec.model import Spec
+from pipeline.spec.sources._base import Blob, Resolved, source_of
 
 _AT_ONCE = 8
-_GONE = frozenset({401, 403, 404, 410})
+_GONE, _GATED = frozenset({404, 410}), frozenset({401, 403})
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Upstream:
 
 
 def outdated(session: Session, names: Iterable[str]) -> list[Upstream]:
-    """Ask every model's origin what its reference is now. Raises LockOutOfDate where there is no lock."""
+    """Ask every model's origin what its reference is now. Raises LockOutOfDate where there is no lock, UsageError
+    for what is wrong on this machine."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(lambda name: _ask(session, name), names))
 
@@ -49,40 +53,70 @@ def _ask(session: Session, name: str) -> Upstream:
     path = find_spec(session.project, name)
     spec = read_spec(path)
     lock = read_lock(session.project, spec.name)
-    locked = lock.source.resolved
-    if source_of(spec.source).LOCAL:
-        return Upstream(lock.name, ("local",), locked, locked)
+    local, resolved = source_of(spec.source).LOCAL, lock.source.resolved
+    told = Upstream(lock.name, ("local",), resolved, resolved)
+    if not local:
+        found, state, said = _found(session, spec.source, spec, path.parent)
+        told = compare_with(lock, found) if found else Upstream(lock.name, (state,), resolved)
+        told = _more(told, "", said) if said else told
+    mmproj = lock.spec.mmproj
+    if mmproj and mmproj == spec.mmproj and not source_of(mmproj).LOCAL:
+        found, state, said = _found(session, mmproj, spec, path.parent)
+        if found and (projector := apart(lock)[1]):
+            state, words = _projector(projector, found.blob)
+            said = "; ".join(filter(None, (words, said)))
+        told = _more(told, state, f"mmproj: {said}" if said else "")
+    return told
+
+
+def _found(session: Session, reference: str, spec: Spec, folder: Path) -> tuple[Resolved | None, str, str]:
+    """Return what a reference is at its origin, or the state that says why that can't be known; and what there is to say of it."""
+    resolver = Resolver(session.project, _never)
     try:
-        found = Resolver(session.project, _never).ask(spec.source, spec, path.parent)
+        try:
+            return resolver.ask(reference, spec, folder), "", ""
+        except NotThere:
+            raise
+        except UsageError as error:
+            if not spec.exclude_newer:
+                raise
+            # What is there may be too new to be locked; it is told all the same.
+            return resolver.ask(reference, spec.model_copy(update={"exclude_newer": None}), folder), "", error.message
     except NetworkError as error:
-        gone = isinstance(error, Gone) or (isinstance(error, Refused) and error.status in _GONE)
-        return Upstream(lock.name, ("vanished" if gone else "unreachable",), locked, said=error.message)
-    except UsageError as error:  # the file that was picked is there no more, or only what is too new
-        return Upstream(lock.name, ("vanished",), locked, said=error.message)
-    return compare_with(lock, found)
+        status = error.status if isinstance(error, Refused) else 0
+        if isinstance(error, Gated) or status in _GATED:
+            return None, "gated", f"asks for a login: {error.message}"
+        return None, "vanished" if isinstance(error, Gone) or status in _GONE else "unreachable", error.message
+
+
+def _more(told: Upstream, state: str, said: str) -> Upstream:
+    """Return an answer with one more state, if it is one, and one more thing said."""
+    states = told.states
+    if state and state not in states:
+        states = (*(() if told.current else states), state)
+    return replace(told, states=states, said="; ".join(filter(None, (told.said, said))))
 
 
 def _never(url: str, size: int) -> Digest:
     raise AssertionError(f"{url} is not to be downloaded")
 
 
+def _projector(locked: LockedFile, now: Blob) -> tuple[str, str]:
+    """Return the state of a projector, if there is anything to tell, and what to say."""
+    if now.digest is None:
+        same = now.size == locked.size
+        return (
+            ("", "its origin publishes no digest, only its size is known to be the same")
+            if same
+            else ("newer", "another size")
+        )
+    changed = (now.path, str(now.digest)) != (locked.path, locked.sha256)
+    return ("newer", "another file") if changed else ("", "")
+
+
 def compare_with(lock: Lockfile, found: Resolved) -> Upstream:
     """Compare a lock with what its origin says now."""
-    shards = [blob for blob in found.blobs if blob.role in ("weights", "shard")]
-    digests = [str(blob.digest) if blob.digest else None for blob in shards]
-    published = found.published.strftime("%Y-%m-%dT%H:%M:%SZ") if found.published else None
-    same_size = [blob.size for blob in shards] == [file.size for file in lock.shards]
-    states, said = [], []
-    if None not in digests:
-        if digests != [file.sha256 for file in lock.shards]:
-            states.append("newer")
-            said.append("other weights files")
-    elif not same_size or published != lock.source.published:
-        states.append("newer")
-        said.append("another size" if not same_size else f"changed {published or 'at a time that nobody tells'}")
-    elif published is None:
-        states.append("unknown")
-        said.append("its origin publishes neither digest nor date")
+    states, said = _files(lock, found)
     if not states and found.reference != lock.source.resolved:
         said.append("a newer version with the same weights files")
     if (old := _place(lock.source.resolved)) != (new := _place(found.reference)):
@@ -95,6 +129,24 @@ def compare_with(lock: Lockfile, found: Resolved) -> Upstream:
         states.append("gated")
         said.append("it asks for a login now")
     return Upstream(lock.name, tuple(states) or ("current",), lock.source.resolved, found.reference, "; ".join(said))
+
+
+def _files(lock: Lockfile, found: Resolved) -> tuple[list[str], list[str]]:
+    """Tell whether the origin gives other files than the lock has of it, and which."""
+    files = apart(lock)[0]
+    blobs = [blob for blob in found.blobs if blob.digest]
+    if len(blobs) == len(found.blobs):
+        now: Described = {}
+        for blob in blobs:
+            now.setdefault(role_in_words(blob.role), []).append((blob.path, str(blob.digest)))
+        others = [f"{role} files" if role == WEIGHTS else role for role in moved(roles(files), now)]
+        return (["newer"], [f"other {', '.join(others)}"]) if others else ([], [])
+    published = found.published.strftime("%Y-%m-%dT%H:%M:%SZ") if found.published else None
+    if [blob.size for blob in found.blobs] != [file.size for file in files]:
+        return ["newer"], ["another size"]
+    if published != lock.source.published:
+        return ["newer"], [f"changed {published or 'at a time that nobody tells'}"]
+    return ([], []) if published else (["unknown"], ["its origin publishes neither digest nor date"])
 
 
 def _place(reference: str) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.lock.model import Lockfile
+from pipeline.gguf.header import Header
+from pipeline.lock.model import LockedFile, Lockfile
+from pipeline.spec.sources._base import Role
 
 
 @dataclass(frozen=True)
@@ -23,23 +26,67 @@ class Meaning:
 
 
 def meaning(
-    old: Lockfile, new: Lockfile, weights: tuple[bool | None, str], templates: tuple[str | None, str | None]
+    old: Lockfile,
+    new: Lockfile,
+    weights: tuple[bool | None, str],
+    templates: tuple[str | None, str | None],
+    keys: tuple[str, ...] | None = None,
 ) -> tuple[Meaning, ...]:
     """Return what the step from ``old`` to ``new`` means, the weights and the template first, whether they moved or not. ``weights``
-    is the answer of ``compare``, ``templates`` the texts of both.
+    is the answer of ``compare``, ``templates`` the texts of both, ``keys`` the metadata that moved, None where nobody can tell.
     """
     same, how = weights
     words = {True: "unchanged", False: "changed", None: "seem unchanged"}[same]
+    beside = moved(roles(old.files), roles(new.files))
     found = [
         _pair("source", old.source.resolved, new.source.resolved),
         Meaning("weights", None if same is None else not same, f"{words} ({how})"),
-        _template(*templates),
-        *(_pair(topic, _say(old, keys), _say(new, keys)) for topic, keys in _TOPICS.items()),
+        _template(*templates, beside.pop(TEMPLATE, "")),
+        *(Meaning(topic, True, said) for topic, said in beside.items() if topic != WEIGHTS),
+        *(_pair(topic, _say(old, names), _say(new, names)) for topic, names in _TOPICS.items()),
         _pair("licence", old.license.id, new.license.id),
         _pair("size", *(f"{sum(file.size for file in lock.shards):,} bytes" for lock in (old, new))),
-        _other(old.gguf, new.gguf),
     ]
-    return tuple(one for one in found if one and (one.changed or one.topic in ("weights", "chat template")))
+    found = [one for one in found if one.changed is not False or one.topic in (WEIGHTS, TEMPLATE)]
+    return (*found, *_other(old, new, keys, {one.topic for one in found if one.changed}))
+
+
+WEIGHTS, TEMPLATE = "weights", "chat template"
+_ROLES: dict[str, str] = {
+    "weights": WEIGHTS,
+    "shard": WEIGHTS,
+    "chat_template": TEMPLATE,
+    "template": TEMPLATE,
+    "system": "system prompt",
+    "license": "licence file",
+}
+Described = dict[str, list[tuple[str, str]]]
+
+
+def roles(files: Iterable[LockedFile]) -> Described:
+    """Return names and digests of files by what they are for, in words."""
+    found: Described = {}
+    for file in files:
+        found.setdefault(role_in_words(file.role), []).append((file.path, file.sha256))
+    return found
+
+
+def role_in_words(role: Role) -> str:
+    """Return what a file is for, as people say it."""
+    return _ROLES.get(role, role)
+
+
+def moved(old: Described, new: Described) -> dict[str, str]:
+    """Return which roles have other files than before, and in a word how. Only the weights' order counts."""
+    found = {}
+    for role in dict.fromkeys((*old, *new)):
+        before, after = (list(side.get(role, ())) for side in (old, new))
+        if role != WEIGHTS:
+            before, after = sorted(before), sorted(after)
+        if before != after:
+            renamed = [digest for _, digest in before] == [digest for _, digest in after]
+            found[role] = "added" if not before else "removed" if not after else "renamed" if renamed else "changed"
+    return found
 
 
 _TOPICS = {
@@ -51,6 +98,27 @@ _TOPICS = {
     "pre-tokenizer": ("tokenizer_pre",),
     "vocabulary": ("vocabulary",),
 }
+# Which of these lines tells of a metadata key, if it moved; a context's key has the architecture before it.
+_TOLD = {
+    "tokenizer.chat_template": TEMPLATE,
+    "tokenizer.ggml.eos_token_id": "stop tokens",
+    "tokenizer.ggml.eot_token_id": "stop tokens",
+    "tokenizer.ggml.bos_token_id": "start token",
+    "tokenizer.ggml.add_bos_token": "start token",
+    "tokenizer.ggml.pre": "pre-tokenizer",
+    "general.architecture": "architecture",
+    "general.file_type": "quantization",
+    "general.license": "licence",
+}
+
+
+def moved_keys(old: Header, new: Header) -> tuple[str, ...]:
+    """Return the metadata keys whose value is not the same in both, or which only one has."""
+
+    def raw(header: Header, key: str) -> bytes | None:
+        return header.raw(key) if key in header.metadata else None
+
+    return tuple(key for key in sorted({*old.metadata, *new.metadata}) if raw(old, key) != raw(new, key))
 
 
 def _say(lock: Lockfile, keys: tuple[str, ...]) -> str:
@@ -61,18 +129,30 @@ def _pair(topic: str, old: Any, new: Any) -> Meaning:
     return Meaning(topic, old != new, f"{old or 'none'} -> {new or 'none'}")
 
 
-def _template(old: str | None, new: str | None) -> Meaning:
+def _template(old: str | None, new: str | None, beside: str) -> Meaning:
+    """Tell of the template in the weights, and of one in a file beside them."""
+    lines: tuple[str, ...] = ()
     if old == new:
-        return Meaning("chat template", False, "unchanged" if new is not None else "none, as before")
-    if old is None or new is None:
-        return Meaning("chat template", True, "added" if old is None else "removed")
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "before", "after", lineterm="", n=2)
-    return Meaning("chat template", True, "changed", tuple(lines))
+        said = "unchanged" if new is not None else "none, as before"
+    elif old is None or new is None:
+        said = "added" if old is None else "removed"
+    else:
+        said = "changed"
+        lines = tuple(difflib.unified_diff(old.splitlines(), new.splitlines(), "before", "after", lineterm="", n=2))
+    if beside:
+        return Meaning(TEMPLATE, True, f"its own file is {beside}; in the weights: {said}", lines)
+    return Meaning(TEMPLATE, old != new, said, lines)
 
 
-def _other(old: dict[str, Any], new: dict[str, Any]) -> Meaning | None:
-    """Tell of metadata that moved beyond what the other lines say."""
-    known = {key for keys in _TOPICS.values() for key in keys}
-    if old.get("kv_digest") == new.get("kv_digest") or any(old.get(key) != new.get(key) for key in known):
-        return None
-    return Meaning("other metadata", True, f"{old.get('kv_digest')} -> {new.get('kv_digest')}")
+def _other(old: Lockfile, new: Lockfile, keys: tuple[str, ...] | None, told: set[str]) -> tuple[Meaning, ...]:
+    """Tell of metadata that moved beyond what the lines ``told`` say."""
+    before, after = (lock.gguf.get("kv_digest") for lock in (old, new))
+    if before == after:
+        return ()
+    if keys is None:
+        if told.isdisjoint(_TOPICS):
+            return (Meaning("other metadata", True, f"{before} -> {after}"),)
+        return (Meaning("other metadata", None, f"may have moved too, the locks don't tell ({before} -> {after})"),)
+    topics = _TOLD | {f"{lock.gguf.get('architecture')}.context_length": "context" for lock in (old, new)}
+    rest = [key for key in keys if topics.get(key) not in {*told, TEMPLATE}]
+    return (Meaning("other metadata", True, ", ".join(rest)),) if rest else ()

@@ -55,7 +55,13 @@ class Resolver:
         Raises UsageError, NetworkError, or DigestMismatch when the origin contradicts the spec.
         """
         folder = spec_path.parent
+        projector = self._kept_projector(spec, before)
+        # Asked before the weights: what isn't there is told before a download.
+        asked = self.ask(spec.mmproj, spec, folder).blob if spec.mmproj and not projector else None
         source, files, gguf = self._kept(spec, before) or self._asked(spec, folder)
+        if asked:
+            projector = self._pin(replace(asked, role="mmproj"), spec, 1)
+        files = (*files, projector) if projector else files
         if spec.chat.template:
             files = (*files, *self._local(f"file:{spec.chat.template}", folder, "chat_template"))
         suites = {name: _suite(self.project, name) for name in sorted({*spec.checks, *spec.evals})}
@@ -69,10 +75,8 @@ class Resolver:
     def _kept(
         self, spec: Spec, before: Lockfile | None
     ) -> tuple[LockedSource, tuple[LockedFile, ...], dict[str, Any]] | None:
-        """Return what the lock holds of the same references; None where they are others, or of this machine."""
-        if before is None or any(source_of(one).LOCAL for one in (spec.source, spec.mmproj) if one):
-            return None
-        if (before.source.original, before.spec.mmproj) != (spec.source, spec.mmproj):
+        """Return what the lock holds of the same source; None where it is another, or of this machine."""
+        if before is None or source_of(spec.source).LOCAL or before.source.original != spec.source:
             return None
         if spec.sha256 not in (None, before.weights.sha256):
             return None
@@ -80,10 +84,15 @@ class Resolver:
             file.model_copy(update={"urls": (file.urls[0], *_mirrors(spec, file.path, len(before.shards)))})
             if file in before.shards
             else file
-            for file in before.files
-            if file.role != "chat_template"
+            for file in apart(before)[0]
         )
         return before.source, files, before.gguf
+
+    def _kept_projector(self, spec: Spec, before: Lockfile | None) -> LockedFile | None:
+        """Return what the lock holds of the same ``mmproj``; None where it is another, or of this machine."""
+        if before is None or not spec.mmproj or source_of(spec.mmproj).LOCAL or before.spec.mmproj != spec.mmproj:
+            return None
+        return apart(before)[1]
 
     def _asked(self, spec: Spec, folder: Path) -> tuple[LockedSource, tuple[LockedFile, ...], dict[str, Any]]:
         resolved = self.ask(spec.source, spec, folder)
@@ -91,15 +100,12 @@ class Resolver:
         if spec.sha256 and len(shards) > 1:
             said = f"{spec.source} is a split set of {len(shards)} files; sha256: can name but one"
             raise UsageError(said, hint="leave sha256: out; each file's digest goes into the lock")
-        blobs = resolved.blobs
-        if spec.mmproj:
-            blobs = (*blobs, replace(self.ask(spec.mmproj, spec, folder).blob, role="mmproj"))
         source = source_of(spec.source)
         headers = [
             read_remote_header(source.open(blob.url, root=self.project.root), blob.url, blob.size) for blob in shards
         ]
         gguf = facts_of(*headers).summary()  # a malformed file is told before anything is downloaded
-        return _source(spec, resolved), tuple(self._pin(blob, spec, len(shards)) for blob in blobs), gguf
+        return _source(spec, resolved), tuple(self._pin(blob, spec, len(shards)) for blob in resolved.blobs), gguf
 
     def _local(self, reference: str, folder: Path, role: str) -> tuple[LockedFile, ...]:
         blob = _named(source_of(reference).resolve(reference, folder=folder, root=self.project.root)).blob
@@ -119,6 +125,13 @@ class Resolver:
             return _locked(blob, blob.role, blob.digest, "published", mirrors)
         self.progress.note(f"{blob.path}: no digest is published; learning it from the bytes")
         return _locked(blob, blob.role, self.learn(blob.url, blob.size), "computed", mirrors)
+
+
+def apart(lock: Lockfile) -> tuple[tuple[LockedFile, ...], LockedFile | None]:
+    """Return the files that a lock has of its source, and the one of its spec's ``mmproj``; a template of the spec is none of them."""
+    files = tuple(file for file in lock.files if not (file.role == "chat_template" and lock.spec.chat.template))
+    own = [file for file in files if file.role == "mmproj"] if lock.spec.mmproj else []
+    return tuple(file for file in files if not own or file is not own[-1]), own[-1] if own else None
 
 
 def cutoff(span: str | None, now: datetime) -> datetime | None:

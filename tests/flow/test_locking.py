@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import NetworkError, SpecError, UsageError
+from pipeline.core.progress import SILENT
 from pipeline.core.project import Project
 from pipeline.flow.locking import make_lock, make_locks
 from pipeline.flow.session import Session
@@ -61,3 +62,23 @@ def test_an_error_in_one_of_many_ends_the_downloads_of_the_others(project: Proje
             make_locks(Session(project), ["two", "one"])
         assert time.monotonic() - began < 8
     assert not list((project.store / "partial").glob("url-*"))
+
+
+def test_locks_that_were_written_before_an_error_are_told(project: Project) -> None:
+    said: list[str] = []
+
+    class Noting(type(SILENT)):  # type: ignore[misc]
+        def note(self, message: str) -> None:
+            said.append(message)
+
+    text = (project.specs / "small.yaml").read_text()
+    for name in ("one", "two", "three"):
+        source = "file:../models/none.gguf" if name == "two" else "file:../models/small.gguf"
+        changed = text.replace("name: small", f"name: {name}").replace("file:../models/small.gguf", source)
+        (project.specs / f"{name}.yaml").write_text(changed)
+    with pytest.raises(UsageError, match="no such file"):
+        make_locks(Session(project, progress=Noting()), ["one", "two", "three"])
+    written = [name for name in ("one", "three") if lock_path(project, name).is_file()]
+    assert "one" in written and not lock_path(project, "two").exists()
+    told = [line.partition(":")[0] for line in said if ": written, sha256:" in line]
+    assert told == written

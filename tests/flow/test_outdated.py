@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.canonical import digest_of
 from pipeline.core.digest import Digest
+from pipeline.core.errors import UsageError
 from pipeline.core.project import Project
 from pipeline.flow.locking import make_lock
 from pipeline.flow.outdated import compare_with, outdated
@@ -16,6 +19,8 @@ from pipeline.lock.load import lock_path
 from pipeline.lock.model import Lockfile
 from pipeline.spec.sources._base import Blob, Resolved
 from tests import factories, zoo
+from tests.hubs.ollama import ollama
+from tests.hubs.registry import registry
 from tests.origin import Origin, origin
 from tests.projects import edit
 
@@ -56,6 +61,8 @@ def test_what_moved_upstream_is_told_and_the_lock_stays(upstream: Project, serve
     server.put("/small.gguf", status=404)
     (found,) = outdated(session, ["small"])
     assert found.states == ("vanished",) and "404" in found.said
+    server.put("/small.gguf", status=403)
+    assert outdated(session, ["small"])[0].states == ("gated",)
     server.put("/small.gguf", status=418)
     assert outdated(session, ["small"])[0].states == ("unreachable",)
     assert lock_path(upstream, "small").read_bytes() == before
@@ -108,3 +115,54 @@ def test_each_thing_that_can_happen_upstream_has_a_name() -> None:
     assert compare_with(lock, replace(nameless, published=None)).states == ("newer",)
     dateless = Lockfile.model_validate({**lock.content(), "source": {**HUB, "published": None}})
     assert compare_with(dateless, replace(nameless, published=None)).states == ("unknown",)
+
+
+def test_what_else_an_origin_gives_is_compared(project: Project) -> None:
+    weights = zoo.SOUND.read_bytes()
+    layers = [
+        ("model", weights),
+        ("template", b"{{ .Prompt }}"),
+        ("params", b'{"temperature": 1}'),
+        ("license", b"MIT"),
+    ]
+    with ollama() as hub:
+        hub.publish("acme/tiny", layers)
+        edit(project.specs / "small.yaml", "file:../models/small.gguf", f"ollama://{hub.host}/acme/tiny")
+        session = Session(project)
+        first = make_lock(session, "small").lock
+        assert outdated(session, ["small"])[0].current
+        layers[1:3] = [("template", b"<{{ .Prompt }}>"), ("params", b'{"temperature": 0}')]
+        hub.publish("acme/tiny", layers)
+        (found,) = outdated(session, ["small"])
+        assert (found.states, found.said) == (("newer",), "other chat template, params")
+        made = make_lock(session, "small", upgrade=True, dry_run=True)
+        told = {one.topic: one.said for one in made.meaning}
+        assert told["weights"] == "unchanged (the same files)" and told["params"] == "changed"
+        assert told["chat template"] == "its own file is changed; in the weights: unchanged"
+        assert made.lock.weights == first.weights and "licence file" not in told
+        hub.publish("acme/tiny", [*layers[:2], layers[3], ("system", b"Be brief.")])
+        assert outdated(session, ["small"])[0].said == "other chat template, params, system prompt"
+        told = {one.topic: one.said for one in make_lock(session, "small", upgrade=True).meaning}
+        assert (told["params"], told["system prompt"]) == ("removed", "added")
+        assert outdated(session, ["small"])[0].current
+
+
+def test_logins_of_this_machine_that_can_not_be_read_are_its_own_fault(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "registry").mkdir()
+    with registry(tmp_path / "registry", basic=True) as running:
+        reference = f"oci://{running.host}/tiny:1"
+        text = (project.specs / "small.yaml").read_text().replace("file:../models/small.gguf", reference)
+        (project.specs / "small.yaml").write_text(text)
+        path = lock_path(project, "small")
+        content = json.loads(path.read_text())
+        content["spec"]["source"] = content["source"]["original"] = reference
+        content["spec_digest"] = str(digest_of(content["spec"]))
+        path.write_text(json.dumps(content))
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        (found,) = outdated(Session(project), ["small"])
+        assert found.states == ("gated",) and "asks for a login" in found.said
+        (tmp_path / "config.json").write_text("{")
+        with pytest.raises(UsageError, match="is no JSON"):
+            outdated(Session(project), ["small"])
