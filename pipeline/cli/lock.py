@@ -47,7 +47,8 @@ def lock(app: App, names: tuple[str, ...], check: bool, upgrade: bool, dry_run: 
             lines += [f"  {line}" for line in _pinned(made.lock)]
         lines += [f"  {line}" for one in made.meaning for line in str(one).splitlines()]
         # In words, the lines before; a licence's or an origin's other fields are not.
-        told = ("files", "gguf", "source.resolved", "license.id", "argv[1]") if made.meaning else ()
+        said = ("files", "gguf", "source.resolved", "source.published", "license.id", "argv[1]")
+        told = said if made.meaning else ()
         lines += [f"  {change}" for change in made.changes if not change.path.startswith(told)]
         answers.append(
             {

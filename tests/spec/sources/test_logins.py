@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.errors import NetworkError
+from pipeline.core.errors import Gated, NetworkError
 from pipeline.core.project import Project
 from pipeline.spec.sources import oci
 from pipeline.spec.sources._base import Resolved
@@ -111,7 +111,7 @@ def test_a_refresh_token_is_traded(hub: Registry, service: Tokens, config: Write
     assert service.asked == [("POST", "repository:private/tiny:pull", service.refresh_token)]
     config(hub.host, identitytoken="another")
     oci._repository.cache_clear()
-    with pytest.raises(NetworkError, match=r"refuses the credentials of .*config\.json") as caught:
+    with pytest.raises(Gated, match=r"refuses the credentials of .*config\.json") as caught:
         resolve(hub, "private/tiny")
     assert "another" not in str(caught.value)
 
@@ -126,7 +126,7 @@ def test_nobody_sees_what_is_private(hub: Registry) -> None:
 
 def test_a_wrong_password_is_told_with_its_place(hub: Registry, config: Write) -> None:
     config(hub.host, auth=packed(USER, "hunter2"))
-    with pytest.raises(NetworkError, match=r"refuses the credentials of .*config\.json") as caught:
+    with pytest.raises(Gated, match=r"refuses the credentials of .*config\.json") as caught:
         resolve(hub, "private/tiny")
     assert caught.value.hint == f"run docker login {hub.host}"
     assert "hunter2" not in str(caught.value)
@@ -197,7 +197,7 @@ def test_a_token_service_that_serves_nobody_unknown(pair: tuple[Watched, Watched
     hub, service = pair
     realm = service.put("/token?scope=repository%3Atiny%3Apull", status=401).partition("?")[0]
     hub.put("/v2/tiny/manifests/1", status=401, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
-    with pytest.raises(NetworkError, match="/tiny wants a login") as caught:
+    with pytest.raises(Gated, match="/tiny wants a login") as caught:
         oci.resolve(f"oci://{hub.host}/tiny:1", folder=NOWHERE, root=NOWHERE)
     assert caught.value.hint == f"run docker login {hub.host}"
 
@@ -278,7 +278,7 @@ def test_a_foreign_token_service_gets_no_credentials(pair: tuple[Watched, Watche
     hub.put("/v2/tiny/manifests/1", status=401, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
     who = login(hub.host, f"http://{hub.host}/v2/tiny")
     assert not who._trusts(realm)
-    with pytest.raises(NetworkError, match="is not public, and its tokens come from another host") as caught:
+    with pytest.raises(Gated, match="is not public, and its tokens come from another host") as caught:
         oci.resolve(f"oci://{hub.host}/tiny:1", folder=NOWHERE, root=NOWHERE)
     assert f"credentials of {hub.host} are not sent to localhost:{foreign.server_port}" in caught.value.hint
     assert {shown for _, shown in foreign.shown} == {None}
