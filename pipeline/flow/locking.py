@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,30 +40,15 @@ class Locked:
     meaning: tuple[Meaning, ...] = ()
 
 
-def make_lock(
-    session: Session, name: str, *, dry_run: bool = False, upgrade: bool = False, line: Line | None = None
-) -> Locked:
+def make_lock(session: Session, name: str, *, dry_run: bool = False, upgrade: bool = False) -> Locked:
     """Resolve a spec and write its lock. Nothing is written when nothing changed, or with ``dry_run``. What the lock pins already
-    stays, unless ``upgrade`` asks its origin again. Downloads of files whose digest nobody publishes go over ``line``.
+    stays, unless ``upgrade`` asks its origin again.
 
     Raises SpecError for faults in the spec or its suites, UsageError for what it names and isn't there, NewerLock when
     the lock there is of a newer Assay.
     """
-    path = find_spec(session.project, name)
-    spec = read_spec(path)
-    before = _before(session, spec.name)
-
-    def learn_digest(url: str, size: int) -> Digest:
-        register(session.project, session.store)
-        return learn(session.store, url, size, session.project.root, progress=session.progress, line=line)
-
-    resolver = Resolver(session.project, learn_digest, session.progress)
-    with nullcontext() if dry_run else adding(session.store):
-        lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
-        _check_names(session, lock)
-        changes = tuple(diff(before.content(), lock.content())) if before else ()
-        means = meaning_of(session, before, lock) if before else ()
-        return Locked(lock, changes, not dry_run and write_lock(session.project, lock), before is None, means)
+    with _held(session, dry_run):
+        return _make(session, name, dry_run, upgrade, Line())
 
 
 def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False, upgrade: bool = False) -> list[Locked]:
@@ -75,9 +60,13 @@ def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False,
         return [make_lock(session, names[0], dry_run=dry_run, upgrade=upgrade)]
     line, waiting = Line(), list[Future[Locked]]()
     try:
-        with session.progress.task("lock", len(names), "specs") as task, ThreadPoolExecutor(_AT_ONCE) as pool:
+        with (
+            _held(session, dry_run),
+            session.progress.task("lock", len(names), "specs") as task,
+            ThreadPoolExecutor(_AT_ONCE) as pool,
+        ):
             for name in names:
-                waiting.append(pool.submit(make_lock, session, name, dry_run=dry_run, upgrade=upgrade, line=line))
+                waiting.append(pool.submit(_make, session, name, dry_run, upgrade, line))
             try:
                 made = []
                 for one in waiting:
@@ -92,6 +81,28 @@ def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False,
             if one.done() and not one.cancelled() and not one.exception() and one.result().written:
                 session.progress.note(f"{one.result().lock.name}: written, {one.result().lock.digest}")
         raise
+
+
+def _held(session: Session, dry_run: bool) -> AbstractContextManager[None]:
+    """Keep prunes away from what is learnt, and from what is there already, until the locks that name it are written."""
+    return nullcontext() if dry_run else adding(session.store)
+
+
+def _make(session: Session, name: str, dry_run: bool, upgrade: bool, line: Line) -> Locked:
+    path = find_spec(session.project, name)
+    spec = read_spec(path)
+    before = _before(session, spec.name)
+
+    def learn_digest(url: str, size: int) -> Digest:
+        register(session.project, session.store)
+        return learn(session.store, url, size, session.project.root, progress=session.progress, line=line)
+
+    resolver = Resolver(session.project, learn_digest, session.progress)
+    lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
+    _check_names(session, lock)
+    changes = tuple(diff(before.content(), lock.content())) if before else ()
+    means = meaning_of(session, before, lock) if before else ()
+    return Locked(lock, changes, not dry_run and write_lock(session.project, lock), before is None, means)
 
 
 def meaning_of(session: Session, old: Lockfile, new: Lockfile) -> tuple[Meaning, ...]:

@@ -14,7 +14,7 @@ from pipeline.core.digest import Digest
 from pipeline.core.errors import LockOutOfDate, UsageError
 from pipeline.core.project import Project
 from pipeline.flow import locking, pruning
-from pipeline.flow.locking import make_lock
+from pipeline.flow.locking import make_lock, make_locks
 from pipeline.flow.prepare import fetch_all
 from pipeline.flow.pruning import prune_store, wanted
 from pipeline.flow.session import Session
@@ -171,10 +171,13 @@ def test_a_file_where_the_store_should_be_is_told(project: Project) -> None:
             prune_store(Session(project), dry_run=dry_run)
 
 
+@pytest.mark.parametrize("names", [["small"], ["small", "twin"]])
 def test_what_is_learnt_for_a_lock_stays_while_the_lock_is_not_written(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch, names: list[str]
 ) -> None:
     session, write = Session(project), write_lock
+    twin = (project.specs / "small.yaml").read_text().replace("name: small", "name: twin")
+    (project.specs / "twin.yaml").write_text(twin)
     lock_path(project, "small").unlink()
 
     def prune_first(at: Project, lock: Lockfile) -> bool:
@@ -183,8 +186,8 @@ def test_what_is_learnt_for_a_lock_stays_while_the_lock_is_not_written(
         return write(at, lock)
 
     monkeypatch.setattr(locking, "write_lock", prune_first)
-    made = make_lock(session, "small")
-    assert made.written and session.store.has(made.lock.weights.digest)
+    for made in make_locks(session, names):
+        assert made.written and session.store.has(made.lock.weights.digest)
     assert prune_store(session, dry_run=False).files == 0
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -73,6 +75,22 @@ def test_one_that_was_killed_keeps_nobody_out(store: Store) -> None:
     assert held(store)
     with alone(store):
         assert held(store) == []
+
+
+def test_a_store_that_may_only_be_read_is_in_nobodys_way() -> None:
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "store")
+        store.root.parent.chmod(0o755)
+        store.root.mkdir(0o555)
+        before = os.geteuid()
+        try:
+            if before == 0:  # root may write everywhere
+                os.seteuid(65534)
+            with adding(store):
+                assert not Path(store.root, "locks").exists()
+        finally:
+            os.seteuid(before)
+        store.root.chmod(0o755)
 
 
 def test_projects_beside_the_store_are_known_until_they_are_forgotten(store: Store, tmp_path: Path) -> None:
