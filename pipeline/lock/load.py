@@ -62,9 +62,9 @@ def _contradictions(lock: Lockfile, name: str) -> list[str]:
         "spec_digest": (lock.spec_digest, str(digest_of(lock.content()["spec"]))),
         "source.original": (lock.source.original, spec.source),
         "weights": (roles.count("weights"), 1),
-        "chat templates": (
-            [role for role in roles if role == "chat_template"],
-            ["chat_template"] * bool(spec.chat.template),
+        "chat templates of the spec": (
+            sum(file.role == "chat_template" and file.urls[0].startswith("file:") for file in lock.files),
+            int(bool(spec.chat.template)),
         ),
         "license": (lock.license, license_of(spec, lock.gguf.get("license"), lock.source)),
         "suites": (sorted(lock.suites), sorted({*spec.checks, *spec.evals})),
@@ -103,7 +103,7 @@ def check_lock(project: Project, spec: Spec, lock: Lockfile) -> list[Change]:
 def _template_changes(project: Project, lock: Lockfile) -> list[Change]:
     """Return how the template's file moved, if it is there: it is written by hand, like the spec that names it."""
     template = lock.template
-    if template is None:
+    if template is None or not template.urls[0].startswith("file:"):  # one of the origin stays as it is
         return []
     path = project.root / template.urls[0].removeprefix("file:")
     return diff(template.sha256, str(Digest.of_file(path)), "files.chat_template.sha256") if path.is_file() else []

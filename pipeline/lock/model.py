@@ -113,13 +113,17 @@ class Lockfile(Part):
 
     @property
     def mmproj(self) -> LockedFile | None:
-        """The projector of a vision model."""
-        return next((file for file in self.files if file.role == "mmproj"), None)
+        """The projector of a vision model: the one that the spec names, else the origin's own."""
+        return self._last("mmproj")
 
     @property
     def template(self) -> LockedFile | None:
-        """The chat template that overrides the file's own, if the spec names one."""
-        return next((file for file in self.files if file.role == "chat_template"), None)
+        """The chat template that overrides the one in the weights: the spec's, else one that the origin has beside them."""
+        return self._last("chat_template")
+
+    def _last(self, role: Role) -> LockedFile | None:
+        """Return the last file of a role: what the spec names stands behind what the origin has."""
+        return next((file for file in reversed(self.files) if file.role == role), None)
 
     def content(self) -> dict[str, Any]:
         """Return the lock as plain JSON: what its file says, without defaults that a later Assay knows and the file doesn't.

@@ -129,7 +129,7 @@ class Resolver:
 
 def apart(lock: Lockfile) -> tuple[tuple[LockedFile, ...], LockedFile | None]:
     """Return the files that a lock has of its source, and the one of its spec's ``mmproj``; a template of the spec is none of them."""
-    files = tuple(file for file in lock.files if not (file.role == "chat_template" and lock.spec.chat.template))
+    files = tuple(file for file in lock.files if not (lock.spec.chat.template and file is lock.template))
     own = [file for file in files if file.role == "mmproj"] if lock.spec.mmproj else []
     return tuple(file for file in files if not own or file is not own[-1]), own[-1] if own else None
 
