@@ -22,6 +22,7 @@ def prune(app: App, dry_run: bool, forget: tuple[Path, ...]) -> int:
     """Remove blobs that no lock names, downloads that stopped, and bad files that were replaced.
 
     Locks count as they lie in lockfiles/ now, of every project that uses this store; those of other branches or commits don't.
+    While something is being locked or imported, nothing is removed: exit 2.
 
     \b
     assay prune --dry-run
