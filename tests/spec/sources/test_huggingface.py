@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from pipeline.core.digest import Digest
 from pipeline.core.errors import Gone, NetworkError, UsageError
+from pipeline.core.names import fault_of
 from pipeline.spec.sources import huggingface as source
 from pipeline.spec.sources._base import Resolved
-from pipeline.spec.sources._hf_reference import fault_of, is_commit, is_repo, parse
+from pipeline.spec.sources._hf_reference import is_commit, is_repo, parse
 from pipeline.spec.sources.file import LocalFile
 from tests.hubs._hf_repos import FIRST_DAY, Upload
 from tests.hubs.huggingface import Hub, hub
