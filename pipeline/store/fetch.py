@@ -19,7 +19,7 @@ from pipeline.store.line import Line
 from pipeline.store.partial import Full, Partial
 from pipeline.store.take import take
 from pipeline.store.transfer import SMALL, NoRanges, Stopped, TooMuch, Transfer
-from pipeline.store.verify import verify
+from pipeline.store.verify import require, verify
 
 _SPARE = 64 << 20
 _TICK = 0.1
@@ -105,10 +105,13 @@ def learn(
 
 
 def is_there(store: Store, file: LockedFile, progress: Progress = SILENT) -> bool:
-    """Tell whether a file is in the store. One that nobody vouches for is hashed, and put away when it is another."""
-    return store.trusted(file.digest) or (
-        store.has(file.digest) and verify(store, [file], deep=False, progress=progress)[0].ok
-    )
+    """Tell whether a file is in the store. One that nobody vouches for is hashed. Raises DigestMismatch when it is another: it is put away,
+    and that is never passed over in silence.
+    """
+    if store.trusted(file.digest) or not store.has(file.digest):
+        return store.trusted(file.digest)
+    require(verify(store, [file], deep=False, progress=progress))
+    return True
 
 
 def check_space(store: Store, files: Iterable[LockedFile]) -> None:

@@ -127,6 +127,8 @@ def test_a_file_that_nobody_verified_under_a_blobs_name(played: Stage) -> None:
     place = played.place()
     place.parent.mkdir(parents=True)
     place.write_bytes(corrupt(played.files[FILE]))
+    done = played.client.get()
+    assert done.code == 5 and "other bytes than the lock names" in done.said and not place.exists(), done.said
     right(played)
     place.with_suffix(".json").unlink()
     right(played)
