@@ -88,14 +88,24 @@ class Origin(ThreadingHTTPServer):
 @contextmanager
 def origin() -> Iterator[Origin]:
     """Run an origin for as long as the block lasts."""
-    with Origin() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    server = Origin()
+    with served(server):
+        yield server
+
+
+@contextmanager
+def served(*servers: ThreadingHTTPServer) -> Iterator[None]:
+    """Let servers answer for as long as the block lasts, then close them."""
+    threads = [threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02}) for one in servers]
+    for thread in threads:
         thread.start()
-        try:
-            yield server
-        finally:
+    try:
+        yield
+    finally:
+        for server, thread in zip(servers, threads, strict=True):
             server.shutdown()
             thread.join()
+            server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
-from datetime import datetime
-from enum import Enum
 from pathlib import Path
-from typing import Any
 
-from pipeline.core.canonical import canonical_bytes
+from pipeline.core.canonical import canonical_bytes, plain
 from pipeline.record.access import reading
 from pipeline.record.read import decisions_of, engine, hardware, runs_of
 
@@ -38,20 +34,4 @@ def results_of(database: Path, lock_digest: str) -> bytes | None:
         "decision": asdict(decisions[0]) if decisions else None,
         "runs": [asdict(run) for run in runs_of(database, lock_digest, made_by, made_on)],
     }
-    return canonical_bytes(_plain(content))
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _plain(part) for key, part in value.items()}
-        case list() | tuple():
-            return [_plain(part) for part in value]
-        case datetime():
-            return value.isoformat()
-        case Enum():
-            return value.value
-        case float():
-            return value if math.isfinite(value) else None
-        case _:
-            return value
+    return canonical_bytes(plain(content))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,23 @@ def _no_constant(name: str) -> None:
 def pretty(value: Any) -> str:
     """Return the same content for files that people read and diff: sorted, indented, a newline at the end."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """Return a value of dataclasses' parts as JSON knows it: times in ISO 8601, enumerations by value, numbers that don't exist as null."""
+    match value:
+        case dict():
+            return {key: plain(part) for key, part in value.items()}
+        case list() | tuple():
+            return [plain(part) for part in value]
+        case datetime():
+            return value.isoformat()
+        case Enum():
+            return value.value
+        case float():
+            return value if math.isfinite(value) else None
+        case _:
+            return value
 
 
 def tree_digest(folder: Path) -> Digest:

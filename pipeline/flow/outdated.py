@@ -141,7 +141,7 @@ def _files(lock: Lockfile, found: Resolved) -> tuple[list[str], list[str]]:
             now.setdefault(role_in_words(blob.role), []).append((blob.path, str(blob.digest)))
         others = [f"{role} files" if role == WEIGHTS else role for role in moved(roles(files), now)]
         return (["newer"], [f"other {', '.join(others)}"]) if others else ([], [])
-    published = found.published.strftime("%Y-%m-%dT%H:%M:%SZ") if found.published else None
+    published = found.appeared
     if [blob.size for blob in found.blobs] != [file.size for file in files]:
         return ["newer"], ["another size"]
     if published != lock.source.published:

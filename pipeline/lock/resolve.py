@@ -161,7 +161,7 @@ def _source(spec: Spec, resolved: Resolved) -> LockedSource:
     """Return what the lock says of the origin; what it doesn't know, it doesn't mention."""
     said = {
         "rule": resolved.rule,
-        "published": resolved.published.strftime("%Y-%m-%dT%H:%M:%SZ") if resolved.published else "",
+        "published": resolved.appeared,
         "gated": resolved.gated,
         "license": resolved.license,
         "license_from": resolved.license_from,

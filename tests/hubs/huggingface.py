@@ -11,7 +11,6 @@ import json
 import re
 import secrets
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,6 +23,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from tests.hubs._hf_repos import FIRST_DAY, Commit, Files, Repo, Upload
+from tests.origin import served
 
 _PIECE = 4 << 20
 
@@ -119,16 +119,8 @@ class Hub:
 def hub() -> Iterator[Hub]:
     """Run a hub and its storage for as long as the block lasts."""
     running = Hub()
-    threads = [threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02}) for one in running.servers]
-    for thread in threads:
-        thread.start()
-    try:
+    with served(*running.servers):
         yield running
-    finally:
-        for server, thread in zip(running.servers, threads, strict=True):
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
 class _Server(ThreadingHTTPServer):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.origin import Origin, _Handler
+from tests.origin import Origin, _Handler, served
 
 
 class Watched(Origin):
@@ -41,11 +40,6 @@ class _Watching(_Handler):
 @contextmanager
 def watched() -> Iterator[Watched]:
     """Run one for as long as the block lasts."""
-    with Watched() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    server = Watched()
+    with served(server):
+        yield server

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from tests.hubs._hf_repos import Upload
 from tests.hubs.huggingface import Hub, _HubHandler, _StorageHandler
+from tests.origin import served
 
 _PIECE = 64 << 10
 
@@ -49,16 +50,8 @@ class Hostile(Hub):
 def hostile() -> Iterator[Hostile]:
     """Run one for as long as the block lasts."""
     running = Hostile()
-    threads = [threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02}) for one in running.servers]
-    for thread in threads:
-        thread.start()
-    try:
+    with served(*running.servers):
         yield running
-    finally:
-        for server, thread in zip(running.servers, threads, strict=True):
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
 class Front(_HubHandler):

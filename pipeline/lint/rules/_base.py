@@ -50,14 +50,19 @@ class Rule(ABC):
         return Finding(self.code, severity or self.severity, message, where, evidence[:200], fix)
 
 
+def without_template(subject: Subject) -> str:
+    """Say why there is no chat template to judge; "" when there is one."""
+    if subject.profile != "chat":
+        return "a completion model uses no chat template"
+    return "" if subject.template else "there is no chat template"
+
+
 class TemplateRule(Rule):
     """A rule on how the chat template renders; it judges only templates that render a plain conversation."""
 
     def skip(self, subject: Subject) -> str:
-        if subject.profile != "chat":
-            return "a completion model uses no chat template"
-        if not subject.template:
-            return "there is no chat template"
+        if reason := without_template(subject):
+            return reason
         if any(subject.renderings[name].text is None for name in PLAIN):
             return "the chat template does not render a plain conversation"
         return ""

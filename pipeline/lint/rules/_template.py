@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.gguf.facts import TEMPLATE_KEY
 from pipeline.lint.model import Severity
 from pipeline.lint.probes import RESULT, TOOL, VALUE
-from pipeline.lint.rules._base import Rule, TemplateRule
+from pipeline.lint.rules._base import Rule, TemplateRule, without_template
 from pipeline.lint.subject import Subject
 
 TOOL_USE = "tool_use"
@@ -90,10 +90,8 @@ class ScanRule(Rule):
     """A rule on what a template is made of; it judges every template that parses."""
 
     def skip(self, subject: Subject) -> str:
-        if subject.profile != "chat":
-            return "a completion model uses no chat template"
-        if not subject.template:
-            return "there is no chat template"
+        if reason := without_template(subject):
+            return reason
         return "" if subject.renderings["scan"].text is not None else "the chat template can't be taken apart"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pipeline.gguf.facts import TEMPLATE_KEY
 from pipeline.lint.model import Finding, Severity
-from pipeline.lint.rules._base import Rule
+from pipeline.lint.rules._base import Rule, without_template
 from pipeline.lint.rules._template import TOOL_USE
 from pipeline.lint.subject import Subject
 
@@ -23,9 +23,7 @@ class NamedTemplates(Rule):
     severity = Severity.INFO
 
     def skip(self, subject: Subject) -> str:
-        if subject.profile != "chat":
-            return "a completion model uses no chat template"
-        return "" if subject.template else "there is no chat template"
+        return without_template(subject)
 
     def check(self, subject: Subject) -> Iterable[Finding]:
         key = f"{TEMPLATE_KEY}.{TOOL_USE}"

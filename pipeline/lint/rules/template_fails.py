@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.probes import PLAIN
 from pipeline.lint.render import Rendering
-from pipeline.lint.rules._base import Rule
+from pipeline.lint.rules._base import Rule, without_template
 from pipeline.lint.subject import Subject
 
 CONVERSATION = {"user": "one user turn", "turns": "user, assistant, user"}
@@ -26,9 +26,7 @@ class TemplateFails(Rule):
     severity = Severity.ERROR
 
     def skip(self, subject: Subject) -> str:
-        if subject.profile != "chat":
-            return "a completion model uses no chat template"
-        return "" if subject.template else "there is no chat template"
+        return without_template(subject)
 
     def check(self, subject: Subject) -> Iterable[Finding]:
         for name in PLAIN:

@@ -4,11 +4,10 @@ meaning or goes."""
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
+from pipeline.core.canonical import plain
 from pipeline.record.model import Decision, Run
 from pipeline.report.build import decision_digest
 from pipeline.report.model import Report
@@ -41,7 +40,7 @@ def render(report: Report) -> str:
         "hardware": [asdict(fact) for fact in report.hardware],
         "reproduce": [asdict(command) for command in report.commands],
     }
-    return json.dumps(_plain(content), ensure_ascii=True, allow_nan=False, indent=2) + "\n"
+    return json.dumps(plain(content), ensure_ascii=True, allow_nan=False, indent=2) + "\n"
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
@@ -50,17 +49,3 @@ def _decision(decision: Decision) -> dict[str, Any]:
 
 def _run(run: Run, counts: bool) -> dict[str, Any]:
     return asdict(run) | {"counts": counts}
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _plain(part) for key, part in value.items()}
-        case list() | tuple():
-            return [_plain(part) for part in value]
-        case datetime():
-            return value.isoformat()
-        case float():
-            return value if math.isfinite(value) else None
-        case _:
-            return value

@@ -64,6 +64,11 @@ class Resolved:
     published: datetime | None = None
 
     @property
+    def appeared(self) -> str | None:
+        """When this version appeared, as locks have it."""
+        return self.published.strftime("%Y-%m-%dT%H:%M:%SZ") if self.published else None
+
+    @property
     def blob(self) -> Blob:
         """The weights, or the first file of a split set."""
         return self.blobs[0]
