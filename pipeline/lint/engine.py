@@ -12,7 +12,7 @@ from pipeline.core.canonical import tree_digest
 from pipeline.core.digest import Digest
 from pipeline.core.errors import UsageError
 from pipeline.core.kinds import discover
-from pipeline.lint.model import Finding
+from pipeline.lint.model import Finding, Stage
 from pipeline.lint.rules._base import Rule
 from pipeline.lint.subject import Subject
 from pipeline.spec.model import Spec
@@ -25,13 +25,15 @@ def rules() -> dict[str, Rule]:
     return {rule.code: rule for rule in sorted(found, key=lambda rule: rule.code)}
 
 
-def lint(subject: Subject, *, today: date | None = None) -> tuple[Finding, ...]:
-    """Return what the rules find, the worst first; what the spec ignores is left out, as long as it does."""
+def lint(subject: Subject, *, upto: Stage = Stage.PLAYBACK, today: date | None = None) -> tuple[Finding, ...]:
+    """Return what the rules find, the worst first; what the spec ignores is left out, as long as it does. Rules of stages
+    beyond ``upto`` are not asked.
+    """
     left_out = ignored(subject.spec, today) if subject.spec else frozenset()
     found = [
         finding
         for code, rule in rules().items()
-        if code not in left_out and not rule.skip(subject)
+        if code not in left_out and not _skip(rule, subject, upto)
         for finding in rule.check(subject)
     ]
     return tuple(
@@ -60,10 +62,19 @@ def selected(codes: Iterable[str], select: Iterable[str], ignore: Iterable[str])
     )
 
 
-def skipped(subject: Subject) -> dict[str, str]:
+def skipped(subject: Subject, upto: Stage = Stage.PLAYBACK) -> dict[str, str]:
     """Return the rules that can't judge this subject, each with the reason. Not judged is not clean."""
-    reasons = {code: rule.skip(subject) for code, rule in rules().items()}
+    reasons = {code: _skip(rule, subject, upto) for code, rule in rules().items()}
     return {code: reason for code, reason in reasons.items() if reason}
+
+
+def _skip(rule: Rule, subject: Subject, upto: Stage) -> str:
+    """Say why a rule can't judge a subject; "" when it can. What is asked of an engine is asked only here and after."""
+    if rule.stage.rank > upto.rank:
+        return f"the stage {rule.stage} was not asked for"
+    if rule.stage is not Stage.HEADER and subject.engine is None:
+        return "there is no engine to ask"
+    return rule.skip(subject)
 
 
 def explain(code: str) -> str:

@@ -19,6 +19,23 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
+class Stage(StrEnum):
+    """What a rule judges by, the cheapest first. ``header``: the bytes before the weights, no engine. ``vocabulary``: the
+    engine's own reading of the vocabulary. ``hollow``: the real llama-server with this file's tokenizer and template and
+    a tiny random body. ``playback``: the same with a body that says what a script wants. None needs the weights.
+    """
+
+    HEADER = "header"
+    VOCABULARY = "vocabulary"
+    HOLLOW = "hollow"
+    PLAYBACK = "playback"
+
+    @property
+    def rank(self) -> int:
+        """0 for header to 3 for playback."""
+        return list(Stage).index(self)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One fault.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.gguf.facts import TEMPLATE_KEY, Facts, facts_of
 from pipeline.gguf.header import Header, read_header
@@ -14,11 +15,15 @@ from pipeline.lint.probes import PROBES, WITH_TOOLS
 from pipeline.lint.render import Job, Rendering, render_all
 from pipeline.spec.model import Spec
 
+if TYPE_CHECKING:
+    from pipeline.runtime.build import EngineBuild
+
 
 @dataclass(frozen=True)
 class Subject:
     """A model under lint. ``template`` is the one that will be used (the spec's, else the file's); ``license_id`` what
-    it is licensed under as far as known; without a ``spec`` nothing is known of what the model is for.
+    it is licensed under as far as known; without a ``spec`` nothing is known of what the model is for. ``engine`` is the
+    llama.cpp to ask beyond the header, None where none is to be asked.
     """
 
     header: Header
@@ -26,6 +31,7 @@ class Subject:
     spec: Spec | None
     license_id: str | None
     template: str | None
+    engine: EngineBuild | None = None
 
     @property
     def profile(self) -> str:
@@ -61,19 +67,29 @@ class Subject:
 
 
 def subject_of(
-    weights: Path, *, spec: Spec | None = None, license_id: str | None = None, template: str | None = None
+    weights: Path,
+    *,
+    spec: Spec | None = None,
+    license_id: str | None = None,
+    template: str | None = None,
+    engine: EngineBuild | None = None,
 ) -> Subject:
     """Read a file's header and put a subject together. ``template`` replaces the file's own. Raises GgufError,
     UsageError.
     """
-    return subject_from(read_header(weights), spec=spec, license_id=license_id, template=template)
+    return subject_from(read_header(weights), spec=spec, license_id=license_id, template=template, engine=engine)
 
 
 def subject_from(
-    header: Header, *, spec: Spec | None = None, license_id: str | None = None, template: str | None = None
+    header: Header,
+    *,
+    spec: Spec | None = None,
+    license_id: str | None = None,
+    template: str | None = None,
+    engine: EngineBuild | None = None,
 ) -> Subject:
     """Put a subject together from a header, wherever it was read."""
     facts = facts_of(header)
     declared = license_id or (spec.license.id if spec else None) or facts.license
     used = template if template is not None else facts.chat_template
-    return Subject(header, facts, spec, declared, used if used and used.strip() else None)
+    return Subject(header, facts, spec, declared, used if used and used.strip() else None, engine)

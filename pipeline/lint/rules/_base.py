@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from pipeline.lint.model import Finding, Severity
+from pipeline.lint.model import Finding, Severity, Stage
 from pipeline.lint.probes import PLAIN
 from pipeline.lint.subject import Subject
 
@@ -19,11 +19,12 @@ class Rule(ABC):
     """One thing to judge. The docstring of a rule is its documentation: a one-line summary, what goes wrong, how to
     mend it.
 
-    ``severity`` is the usual one; a finding may be milder or graver.
+    ``severity`` is the usual one; a finding may be milder or graver. ``stage`` is what it judges by.
     """
 
     code: ClassVar[str]
     severity: ClassVar[Severity]
+    stage: ClassVar[Stage] = Stage.HEADER
 
     @property
     def slug(self) -> str:
