@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.checks.answer import Answer, Call
 from pipeline.checks.markers import tool_markers
 from pipeline.checks.model import Verdict
+from pipeline.runtime.answer import Answer, Call
 
 GRADES = {
     "structured": "the call came as a call",

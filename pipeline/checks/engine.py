@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 
-from pipeline.checks.answer import Answer
-from pipeline.checks.ask import ask, ask_stream, healthy, template_caps
 from pipeline.checks.assertions._base import Seen, assertions, wants_stream
 from pipeline.checks.diagnose import Fault, short
 from pipeline.checks.model import Outcome, Verdict
 from pipeline.checks.suite import Case, CheckSuite, Turn, load_suite
 from pipeline.core.progress import SILENT, Progress
+from pipeline.runtime.answer import Answer
+from pipeline.runtime.ask import ask, ask_stream, healthy, template_caps
 
 __all__ = ["load_suite", "run_suite"]
 TIMEOUT_SECONDS = 120.0

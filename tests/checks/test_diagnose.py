@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.checks.answer import Answer, Call
 from pipeline.checks.diagnose import (
     GRADES,
     Fault,
@@ -17,6 +16,7 @@ from pipeline.checks.diagnose import (
     short,
     wrong_call,
 )
+from pipeline.runtime.answer import Answer, Call
 
 TOOLS = ("get_weather", "get_time")
 BERGEN = Call("1", "get_weather", '{"city": "Bergen"}')

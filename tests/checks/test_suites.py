@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.checks.ask import template_caps
 from pipeline.checks.engine import load_suite, run_suite
 from pipeline.checks.model import Outcome, Verdict
+from pipeline.runtime.ask import template_caps
 from pipeline.spec.model import Sampling
 from tests.conftest import ROOT, Serve
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeVar, cast
 
-from pipeline.checks.answer import Answer
 from pipeline.checks.diagnose import Fault
 from pipeline.core.kinds import discover
+from pipeline.runtime.answer import Answer
 
 T = TypeVar("T")
 

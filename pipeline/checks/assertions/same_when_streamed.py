@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.checks.answer import Answer
 from pipeline.checks.assertions._base import Seen
 from pipeline.checks.diagnose import Fault, short
+from pipeline.runtime.answer import Answer
 
 Argument = Literal[True]
 EXAMPLE = True

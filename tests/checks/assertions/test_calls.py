@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from pipeline.checks.answer import Answer, Call
 from pipeline.checks.assertions._base import Seen
 from pipeline.checks.assertions.calls import Wanted, judge
+from pipeline.runtime.answer import Answer, Call
 
 REQUEST = {"tools": [{"type": "function", "function": {"name": "get_weather"}}]}
 WANTED = (Wanted(name="get_weather", arguments={"city": "Bergen"}),)

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from pipeline.checks.answer import Answer
 from pipeline.checks.assertions._base import Seen
 from pipeline.checks.assertions.no_special_text import judge
+from pipeline.runtime.answer import Answer
 
 
 def test_leaks_are_named() -> None:

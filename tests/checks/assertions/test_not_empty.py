@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from pipeline.checks.answer import Answer
 from pipeline.checks.assertions._base import Seen
 from pipeline.checks.assertions.not_empty import judge
+from pipeline.runtime.answer import Answer
 
 
 def test_not_empty() -> None:

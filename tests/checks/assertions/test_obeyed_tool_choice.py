@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.checks.answer import Answer, Call
 from pipeline.checks.assertions._base import Seen
 from pipeline.checks.assertions.obeyed_tool_choice import judge
 from pipeline.checks.model import Verdict
+from pipeline.runtime.answer import Answer, Call
 
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("get_weather", "get_time")]
 NAMED = {"type": "function", "function": {"name": "get_time"}}

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.checks.answer import Answer
 from pipeline.checks.assertions._base import Seen
 from pipeline.checks.assertions.one_turn import judge
+from pipeline.runtime.answer import Answer
 
 
 @pytest.mark.parametrize(

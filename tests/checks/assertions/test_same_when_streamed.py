@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.checks.answer import Answer, Call
 from pipeline.checks.assertions._base import Seen, wants_stream
 from pipeline.checks.assertions.same_when_streamed import judge
+from pipeline.runtime.answer import Answer, Call
 
 WHOLE = Answer("a", "b", (Call("1", "f", '{"x": 1}'),), "tool_calls")
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.checks.answer import Answer, Call, Trouble, generated, id_problems
+from pipeline.runtime.answer import Answer, Call, Trouble, generated, id_problems
 
 DONE = "[DONE]"
 # An event repeats the id, the model and the clock a hundred times over; the rest is the evidence.

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.checks.answer import Call, read_whole
+from pipeline.runtime.answer import Call, read_whole
 from tests.checks.scripted import call, completion
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from pipeline.checks.answer import Answer, Trouble, read_whole
-from pipeline.checks.stream import assemble, events
+from pipeline.runtime.answer import Answer, Trouble, read_whole
+from pipeline.runtime.stream import assemble, events
 
 PATH = "/v1/chat/completions"
 LARGEST = 8 << 20

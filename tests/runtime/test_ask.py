@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.checks import ask as asking
-from pipeline.checks.ask import ask, ask_stream, healthy, template_caps
+from pipeline.runtime import ask as asking
+from pipeline.runtime.ask import ask, ask_stream, healthy, template_caps
 from tests.checks.scripted import Handler, completion, scripted, sse
 
 Body = dict[str, Any]

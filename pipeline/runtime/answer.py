@@ -29,7 +29,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why there is no answer to judge. ``grade`` is a grade of ``diagnose``; ``template`` says that the chat template is at fault."""
+    """Why there is no answer to judge. ``grade`` is one of ``checks.diagnose``; ``template`` says that the chat template is at fault."""
 
     grade: str
     words: str

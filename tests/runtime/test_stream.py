@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.checks.answer import Call
-from pipeline.checks.stream import assemble, events
+from pipeline.runtime.answer import Call
+from pipeline.runtime.stream import assemble, events
 from tests.checks.scripted import sse
 
 # As llama-server b1-0c1e570 sent it; the repeated id, model and clock are left out.
