@@ -22,7 +22,8 @@ from pipeline.core.errors import LockOutOfDate, UsageError
 from pipeline.flow.prepare import verify_all
 from pipeline.flow.session import Session, Stored
 from pipeline.flow.watch import Watch
-from pipeline.lint.engine import ignored, lint, rules_digest
+from pipeline.lint.engine import ignored, lint, rules_digest, skipped
+from pipeline.lint.model import NotJudged
 from pipeline.lint.subject import Subject, subject_of
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Run, RunKey, StageResult
@@ -177,7 +178,10 @@ def _text(template: Path) -> str:
 
 
 def _lint(session: Session, stored: Stored, job: Job) -> _Result:
-    return StageResult(findings=lint(subject_stored(stored))), ()
+    subject, left_out = subject_stored(stored), ignored(stored.lock.spec)
+    found = lint(subject)
+    why = tuple(NotJudged(code, reason) for code, reason in skipped(subject).items() if code not in left_out)
+    return StageResult(findings=found, not_judged=why), ()
 
 
 def _serve(session: Session, stored: Stored) -> AbstractContextManager[Running]:

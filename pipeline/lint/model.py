@@ -37,6 +37,14 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
+class NotJudged:
+    """A rule that could not judge, and why. That is not clean."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Finding:
     """One fault.
 

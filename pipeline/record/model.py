@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.bench.model import BenchRow
 from pipeline.checks.model import Outcome, Verdict
 from pipeline.evals.model import EvalResult
-from pipeline.lint.model import Finding
+from pipeline.lint.model import Finding, NotJudged
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,15 @@ class RunKey:
 
 @dataclass(frozen=True)
 class StageResult:
-    """The rows of one finished run; exactly one of the tuples is used by each stage, and an empty one is a result
-    too."""
+    """The rows of one finished run. Each stage uses its own tuple (lint: ``findings`` and ``not_judged``), and an empty
+    one is a result too.
+    """
 
     findings: tuple[Finding, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     evaluation: EvalResult | None = None
     bench: tuple[BenchRow, ...] = ()
+    not_judged: tuple[NotJudged, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.bench.model import BenchRow
 from pipeline.checks.model import Outcome, Verdict
 from pipeline.evals.model import EvalResult, Item, Metric
-from pipeline.lint.model import Finding, Severity
+from pipeline.lint.model import Finding, NotJudged, Severity
 from pipeline.record.model import Decision, Reason, Run, RunKey, StageResult
 
 Row = tuple[Any, ...]
@@ -68,6 +68,7 @@ def result_rows(run: Run) -> dict[str, list[Row]]:
             (b.layer, b.test, b.metric, b.value, b.unit, list(b.samples), text(b.reason), to_json(b.detail))
             for b in result.bench
         ),
+        "not_judged": ((one.code, text(one.reason)) for one in result.not_judged),
     }
     return {table: [(run.id, position, *row) for position, row in enumerate(found)] for table, found in rows.items()}
 
@@ -97,6 +98,7 @@ READERS: dict[str, Callable[..., Any]] = {
     "bench_rows": lambda layer, test, metric, value, unit, samples, reason, detail: BenchRow(
         layer, test, metric, value, unit, tuple(samples), reason, json.loads(detail)
     ),
+    "not_judged": NotJudged,
 }
 
 
@@ -104,7 +106,7 @@ def to_run(row: Row, values: dict[str, tuple[Any, ...]]) -> Run:
     """Return the run of a row of ``runs`` with the values of its other tables."""
     (id, _, model, *key, started, seconds, version, argv, seed, outputs, suite, kind) = row
     evaluation = None if suite is None else EvalResult(suite, kind, values["metrics"], values["eval_items"])
-    result = StageResult(values["findings"], values["outcomes"], evaluation, values["bench_rows"])
+    result = StageResult(values["findings"], values["outcomes"], evaluation, values["bench_rows"], values["not_judged"])
     return Run(
         id, model, RunKey(*key), started.replace(tzinfo=UTC), seconds, result, version, tuple(argv), seed, outputs
     )

@@ -62,7 +62,17 @@ def m001_results(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_results,)
+def m002_not_judged(connection: Connection) -> None:
+    """Lint rules that could not judge, with the reason."""
+    connection.execute(
+        """
+        CREATE TABLE not_judged (
+            run_id VARCHAR NOT NULL, position INTEGER NOT NULL, code VARCHAR NOT NULL, reason VARCHAR NOT NULL);
+        """
+    )
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_results, m002_not_judged)
 
 
 def applied(connection: Connection) -> int:

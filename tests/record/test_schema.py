@@ -28,6 +28,7 @@ def test_all_tables_are_there(tmp_path: Path) -> None:
         "bench_rows",
         "decisions",
         "deployments",
+        "not_judged",
     }
     assert set(read.query(database, "SHOW TABLES").name) == tables | {"migrations"}
 
@@ -52,15 +53,14 @@ def test_a_new_migration_is_applied_to_an_old_database_by_a_reader(
     run = make.sound_runs(LOCK)[0]
     Recorder(database).add(run)
 
-    def m002_notes(connection: schema.Connection) -> None:
+    def m099_notes(connection: schema.Connection) -> None:
         connection.execute("CREATE TABLE notes (run_id VARCHAR)")
 
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m002_notes))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m099_notes))
     assert read.query(database, "SELECT * FROM notes").empty
     assert read.run_by_id(database, run.id) == run
     assert list(read.query(database, "SELECT name FROM migrations ORDER BY number").name) == [
-        "m001_results",
-        "m002_notes",
+        *(migration.__name__ for migration in schema.MIGRATIONS),
     ]
 
 
@@ -68,12 +68,12 @@ def test_a_migration_that_fails_leaves_no_part(tmp_path: Path, monkeypatch: pyte
     database = tmp_path / "results.duckdb"
     Recorder(database).add(make.sound_runs(LOCK)[0])
 
-    def m002_broken(connection: schema.Connection) -> None:
+    def m099_broken(connection: schema.Connection) -> None:
         connection.execute("CREATE TABLE half (a INTEGER)")
         raise RuntimeError("stop")
 
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m002_broken))
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, m099_broken))
         with pytest.raises(RuntimeError, match="stop"):
             Recorder(database).hardware("d", {})
     assert "half" not in set(read.query(database, "SHOW TABLES").name)

@@ -8,7 +8,7 @@ from pipeline.bench.model import BenchRow
 from pipeline.checks.model import Outcome, Verdict
 from pipeline.evals.model import EvalResult, Item, Metric
 from pipeline.gate.decide import decide
-from pipeline.lint.model import Finding, Severity
+from pipeline.lint.model import Finding, NotJudged, Severity
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Run, StageResult
 from pipeline.report.build import build
@@ -81,8 +81,9 @@ def hostile() -> Report:
         BenchRow("service", "x", "y", None, "s", (), HOSTILE),
     )
     finding = Finding(HOSTILE, Severity.ERROR, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    linted = StageResult(findings=(finding,), not_judged=(NotJudged(HOSTILE, HOSTILE),))
     runs = [
-        replace(make.run(lock, "lint", "lint", StageResult(findings=(finding,))), assay_version=HOSTILE, id=HOSTILE),
+        replace(make.run(lock, "lint", "lint", linted), assay_version=HOSTILE, id=HOSTILE),
         make.run(lock, "check", "tiny-tools", StageResult(outcomes=(outcome,))),
         make.run(lock, "eval", "tiny-choice", StageResult(evaluation=evaluation)),
         make.run(lock, "bench", "bench", StageResult(bench=bench)),

@@ -92,6 +92,9 @@ def _folded(report: Report) -> Iterator[str]:
     ]
     if findings:
         yield from _fold(f"Lint: {len(findings)} finding(s)", _table(("Severity", "Code", "Finding", "Fix"), findings))
+    why = [(_safe(one.code), _safe(one.reason)) for run in report.of_stage("lint") for one in run.result.not_judged]
+    if why:
+        yield from _fold(f"Lint: {len(why)} rule(s) could not judge", _table(("Code", "Why"), why))
     cases = [o for run in report.of_stage("check") for o in run.result.outcomes]
     if cases:
         bad = sum(case.verdict is not Verdict.PASS for case in cases)
