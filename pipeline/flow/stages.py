@@ -212,9 +212,12 @@ def _check(session: Session, stored: Stored, job: Job) -> _Result:
 
 
 def _eval(session: Session, stored: Stored, job: Job) -> _Result:
+    from pipeline.evals.engine import needs
     from pipeline.fleet.local import evaluate
 
     folder = session.project.suites / job.key.subject
+    if needs(folder) == "server":
+        return _eval_through_server(session, stored, folder)
     result = evaluate(
         folder,
         stored.weights,
@@ -224,6 +227,25 @@ def _eval(session: Session, stored: Stored, job: Job) -> _Result:
         progress=session.progress,
     )
     return StageResult(evaluation=result), ()
+
+
+def _eval_through_server(session: Session, stored: Stored, folder: Path) -> _Result:
+    from pipeline.evals.engine import ask_suite, load_suite
+    from pipeline.runtime.ask import template_caps
+    from pipeline.runtime.serving import Serving
+
+    suite, spec = load_suite(folder), stored.lock.spec
+    with _serve(session, stored) as server:
+        asked = Serving(
+            server.client,
+            spec.name,
+            sampling=spec.sampling.model_dump(),
+            slots=spec.engine.slots,
+            context=spec.engine.context,
+            template=_has_template(stored),
+            tools=template_caps(server.client).get("supports_tools"),
+        )
+        return StageResult(evaluation=ask_suite(suite, asked, progress=session.progress)), server.argv
 
 
 def _bench(session: Session, stored: Stored, job: Job) -> _Result:

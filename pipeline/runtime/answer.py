@@ -76,6 +76,18 @@ def read_whole(body: Any, raw: dict[str, Any]) -> Answer:
     return Answer(content, reasoning, calls, finish, generated(body), id_problems(calls), raw=raw)
 
 
+def read_plain(body: Any, raw: dict[str, Any]) -> Answer:
+    """Read the body of a plain text's continuation."""
+    try:
+        choice = body["choices"][0]
+        content, finish = choice["text"], choice.get("finish_reason") or ""
+        if not isinstance(content, str) or not isinstance(finish, str):
+            raise TypeError("text and finish_reason must be text")
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        return Answer(trouble=Trouble("protocol", f"the body is no text completion ({error!r})"), raw=raw)
+    return Answer(content, finish_reason=finish, tokens=generated(body), raw=raw)
+
+
 def generated(body: Any) -> int | None:
     """Return the number of generated tokens that a body's ``usage`` states."""
     usage = body.get("usage") if isinstance(body, dict) else None

@@ -1,18 +1,21 @@
-"""Send one request to ``/v1/chat/completions`` and bring the answer back, whatever the server does: errors become values."""
+"""Send one request to ``/v1/chat/completions`` (or ``/v1/completions``) and bring the answer back, whatever the server does:
+errors become values.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 
-from pipeline.runtime.answer import Answer, Trouble, read_whole
+from pipeline.runtime.answer import Answer, Trouble, read_plain, read_whole
 from pipeline.runtime.stream import assemble, events
 
 PATH = "/v1/chat/completions"
+PLAIN = "/v1/completions"
 LARGEST = 8 << 20
 # llama-server closes a connection after a stream; a client that keeps it would take the next request's failure for a crash.
 HEADERS = {"Connection": "close"}
@@ -34,6 +37,11 @@ def ask_stream(client: httpx.Client, body: dict[str, Any], *, timeout: float) ->
     return _send(client, {**body, "stream": True, "stream_options": {"include_usage": True}}, timeout)
 
 
+def complete(client: httpx.Client, body: dict[str, Any], *, timeout: float) -> Answer:
+    """Ask for the continuation of a plain text, the body's ``prompt``: no chat template has a part in it."""
+    return _send(client, {**body, "stream": False}, timeout, PLAIN)
+
+
 def healthy(client: httpx.Client) -> bool:
     """Return whether ``/health`` answers 200 within a few seconds."""
     try:
@@ -51,16 +59,16 @@ def template_caps(client: httpx.Client) -> dict[str, Any]:
     return caps if isinstance(caps, dict) else {}
 
 
-def _send(client: httpx.Client, body: dict[str, Any], timeout: float) -> Answer:
+def _send(client: httpx.Client, body: dict[str, Any], timeout: float, path: str = PATH) -> Answer:
     limits = httpx.Timeout(timeout, connect=min(timeout, HEALTH_SECONDS))
     try:
-        with client.stream("POST", PATH, json=body, headers=HEADERS, timeout=limits) as response:
+        with client.stream("POST", path, json=body, headers=HEADERS, timeout=limits) as response:
             parts = _bounded(response, time.monotonic() + timeout)
             if response.status_code != 200:
                 return _refused(response.status_code, b"".join(parts))
             if body["stream"]:
                 return _streamed(parts)
-            return _whole(b"".join(parts))
+            return _whole(b"".join(parts), read_whole if path == PATH else read_plain)
     except _TooMuch as stop:
         return Answer(trouble=Trouble("timeout", str(stop)))
     except httpx.TimeoutException:
@@ -80,13 +88,13 @@ def _bounded(response: httpx.Response, deadline: float) -> Iterator[bytes]:
         yield part
 
 
-def _whole(content: bytes) -> Answer:
+def _whole(content: bytes, read: Callable[[Any, dict[str, Any]], Answer]) -> Answer:
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
         raw = {"status": 200, "body": content[:2000].decode(errors="replace")}
         return Answer(trouble=Trouble("protocol", "the body is not JSON"), raw=raw)
-    return read_whole(body, {"status": 200, "body": body})
+    return read(body, {"status": 200, "body": body})
 
 
 def _streamed(parts: Iterator[bytes]) -> Answer:

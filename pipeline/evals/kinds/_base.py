@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from pipeline.core.progress import Progress
 from pipeline.evals.model import Item, Metric
 
-if TYPE_CHECKING:
-    from pipeline.runtime.binding import Scorer
-
 Text = Annotated[str, StringConstraints(min_length=1)]
 File = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Measured = tuple[tuple[Metric, ...], tuple[Item, ...]]
+Needs = Literal["scorer", "server"]
 
 
 class Suite(BaseModel):
@@ -33,14 +31,17 @@ class Suite(BaseModel):
 
 class Kind(Protocol):
     """A module of ``evals/kinds``. ``Config`` extends ``Suite`` with the kind's own keys, ``kind`` a Literal of the
-    module's name; ``EXAMPLE`` is a valid one as a mapping."""
+    module's name; ``EXAMPLE`` is a valid one as a mapping. ``NEEDS`` says what ``measure`` is given: ``scorer``, a
+    ``runtime.binding.Scorer`` for log-likelihoods, or ``server``, a ``runtime.serving.Serving``, the locked
+    llama-server."""
 
     Config: type[Suite]
     EXAMPLE: dict[str, Any]
+    NEEDS: Needs
 
     def load(self, config: Any, folder: Path) -> Any:
         """Read the suite's data. Raises SpecError with every fault, each with file and line."""
 
-    def measure(self, config: Any, data: Any, scorer: Scorer, progress: Progress) -> Measured:
-        """Score a model on the data. Raises UsageError where data and model don't fit, EngineError when llama.cpp
-        fails."""
+    def measure(self, config: Any, data: Any, needed: Any, progress: Progress) -> Measured:
+        """Score a model on the data, with what ``NEEDS`` names. Raises UsageError where data and model don't fit,
+        EngineError when llama.cpp fails."""

@@ -15,13 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.core.progress import Progress
 from pipeline.evals.intervals import wilson
-from pipeline.evals.kinds._base import File, Measured, Suite, Text
+from pipeline.evals.kinds._base import File, Measured, Needs, Suite, Text
 from pipeline.evals.model import Item, Metric
 from pipeline.evals.rows import read_rows
 
 if TYPE_CHECKING:
     from pipeline.runtime.binding import Logprobs, Scorer
 
+NEEDS: Needs = "scorer"
 EXAMPLE: dict[str, Any] = {
     "kind": "multiple_choice",
     "version": "1",

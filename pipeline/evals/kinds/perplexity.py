@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pipeline.core.errors import UsageError
 from pipeline.core.progress import Progress
 from pipeline.evals.intervals import Z95, mean_and_error
-from pipeline.evals.kinds._base import File, Measured, Suite, Text
+from pipeline.evals.kinds._base import File, Measured, Needs, Suite, Text
 from pipeline.evals.model import Item, Metric
 from pipeline.evals.rows import read_rows, read_text
 from pipeline.runtime.packing import Group
@@ -29,6 +29,7 @@ from pipeline.runtime.packing import Group
 if TYPE_CHECKING:
     from pipeline.runtime.binding import Scorer
 
+NEEDS: Needs = "scorer"
 EXAMPLE: dict[str, Any] = {
     "kind": "perplexity",
     "version": "1",
