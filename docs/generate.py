@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import _rules
 import click
 import duckdb
 from pydantic import BaseModel
@@ -24,7 +25,6 @@ from pipeline.cli.main import COMMANDS, assay
 from pipeline.core import errors
 from pipeline.core.kinds import discover
 from pipeline.evals.engine import load_suite as load_eval
-from pipeline.lint.engine import rules
 from pipeline.lock.model import Lockfile
 from pipeline.record.schema import migrate
 from pipeline.spec.load import read_model
@@ -156,14 +156,7 @@ def _exit_codes() -> str:
 
 
 def lint() -> str:
-    listed = table(
-        ("Code", "Severity", "What"),
-        *((f"[{r.code}](#{r.code.lower()}-{r.slug})", r.severity.value, r.summary) for r in rules().values()),
-    )
-    parts = ["# Lint rules", MARK, "`assay explain CODE` prints the same. Codes never change their meaning.", listed]
-    for rule in rules().values():
-        parts += [f"## {rule.code} {rule.slug}", f"Usual severity: {rule.severity}.", doc(type(rule))]
-    return "\n\n".join(parts)
+    return _rules.index(table(*_rules.rows()), MARK)
 
 
 def suites() -> str:
@@ -288,15 +281,22 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write what changed")
     parser.add_argument("--check", action="store_true", help="exit 1 when something was not up to date")
     wanted, stale = parser.parse_args(), []
-    for name, page in PAGES.items():
-        path, text = REFERENCE / f"{name}.md", page().rstrip() + "\n"
+    pages = {name: page() for name, page in PAGES.items()} | _rules.pages(MARK)
+    for path in REFERENCE.rglob("*.md"):
+        if path.relative_to(REFERENCE).with_suffix("").as_posix() not in pages:
+            stale.append(path)
+            if wanted.write:
+                path.unlink()
+    for name, page in pages.items():
+        path, text = REFERENCE / f"{name}.md", page.rstrip() + "\n"
         if not path.is_file() or path.read_text() != text:
             stale.append(path)
             if wanted.write:
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir(exist_ok=True, parents=True)
                 path.write_text(text)
     for path in stale:
-        print(f"{path.relative_to(ROOT)} {'was written anew' if wanted.write else 'is stale: run nox -s docs'}")
+        done = "was written anew" if path.is_file() else "was removed"
+        print(f"{path.relative_to(ROOT)} {done if wanted.write else 'is stale: run nox -s docs'}")
     return 1 if stale and wanted.check else 0
 
 

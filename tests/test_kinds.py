@@ -53,7 +53,9 @@ def test_says_what_it_is(package: str, name: str) -> None:
 @pytest.mark.parametrize(("package", "name"), KINDS)
 def test_is_in_the_reference(package: str, name: str) -> None:
     page = (ROOT / "docs" / "reference" / f"{PAGES[package]}.md").read_text()
-    assert re.search(rf"^(#+ .*|\| `){re.escape(name).replace('_', '[_-]')}\b", page, re.MULTILINE)
+    assert re.search(
+        rf"^(#+ .*|\| `|\| \[A[0-9]+\]\(.*\) \| ){re.escape(name).replace('_', '[_-]')}\b", page, re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize(("package", "name"), KINDS)
