@@ -8,7 +8,7 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,18 @@ from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.params import Listen, server_argv
 
 READY_WITHIN = 600.0
+_LOG_LINES = 200
+
+
+class NotReady(EngineError):
+    """The server died before it was ready, or was not ready in time. ``log`` is the end of what it wrote, ``ending`` how it
+    ended, "" if it was stopped.
+    """
+
+    def __init__(self, message: str, *, log: str, ending: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.log = log
+        self.ending = ending
 
 
 @dataclass
@@ -70,13 +82,31 @@ def running(
 
     Raises EngineError when it does not start, or is not what the lock says.
     """
+
+    def argv(listen: Listen, key_file: Path) -> tuple[str, ...]:
+        return server_argv(
+            lock, weights=weights, template=template, mmproj=mmproj, listen=listen, key_file=key_file, threads=threads
+        )
+
+    with started((str(build.server),), build.environment, argv, ready_within) as server:
+        server.props = prove(server.client, lock, weights)
+        yield server
+
+
+@contextmanager
+def started(
+    program: tuple[str, ...],
+    environment: Mapping[str, str],
+    argv: Callable[[Listen, Path], tuple[str, ...]],
+    ready_within: float,
+) -> Iterator[Running]:
+    """Run llama-server (``program``) on a private unix socket until the block ends; ``argv`` gives its arguments for where
+    it listens and the file with its key. Raises NotReady.
+    """
     with tempfile.TemporaryDirectory(prefix="assay-", dir=_short_folder()) as folder:
         key, listen = new_key(), Listen(str(Path(folder) / "llama.sock"))
         key_file = Path(folder) / "key"
         atomic_write(key_file, key + "\n", 0o600)
-        argv = server_argv(
-            lock, weights=weights, template=template, mmproj=mmproj, listen=listen, key_file=key_file, threads=threads
-        )
         client = httpx.Client(
             # llama-server closes a connection after a stream without saying so: none is used twice.
             transport=httpx.HTTPTransport(
@@ -86,9 +116,9 @@ def running(
             headers={"Authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(600.0, connect=10.0),
         )
-        with client, spawn((str(build.server), *argv), env=build.environment, log=Path(folder) / "log") as process:
-            load_seconds = wait_ready(process, listen, ready_within)
-            yield Running(process, client, process.argv, load_seconds, prove(client, lock, weights))
+        command = (*program, *argv(listen, key_file))
+        with client, spawn(command, env=environment, log=Path(folder) / "log") as process:
+            yield Running(process, client, process.argv, wait_ready(process, listen, ready_within))
 
 
 def _short_folder() -> str:
@@ -105,20 +135,23 @@ def new_key() -> str:
 
 
 def wait_ready(process: Process, listen: Listen, within: float) -> float:
-    """Wait for /health; returns the seconds it took. Raises EngineError with the log's end when the server dies or
+    """Wait for /health; returns the seconds it took. Raises NotReady with the log's end when the server dies or
     hangs.
     """
     began = time.monotonic()
     while True:
         if (code := process.poll()) is not None:
-            raise EngineError(
+            raise NotReady(
                 f"llama-server was not ready: {ending(code)}\n{process.log_tail(15)}",
                 hint="the last lines above are llama.cpp's own; assay lint may know the cause",
+                log=process.log_tail(_LOG_LINES),
+                ending=ending(code),
             )
         if listen.healthy():
             return time.monotonic() - began
         if time.monotonic() - began > within:
-            raise EngineError(f"llama-server was not ready after {within:.0f} s\n{process.log_tail(15)}")
+            message = f"llama-server was not ready after {within:.0f} s\n{process.log_tail(15)}"
+            raise NotReady(message, log=process.log_tail(_LOG_LINES))
         time.sleep(0.02)
 
 
