@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.bench.model import BenchRow
-from pipeline.checks.model import Outcome, Verdict
+from pipeline.checks.model import Cause, Outcome, Verdict
 from pipeline.evals.model import EvalResult
 from pipeline.lint.model import Finding, NotJudged
 
@@ -30,8 +30,8 @@ class RunKey:
 
 @dataclass(frozen=True)
 class StageResult:
-    """The rows of one finished run. Each stage uses its own tuple (lint: ``findings`` and ``not_judged``), and an empty
-    one is a result too.
+    """The rows of one finished run. Each stage uses its own tuples (lint: ``findings`` and ``not_judged``, check:
+    ``outcomes`` and ``causes``), and an empty one is a result too.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -39,6 +39,7 @@ class StageResult:
     evaluation: EvalResult | None = None
     bench: tuple[BenchRow, ...] = ()
     not_judged: tuple[NotJudged, ...] = ()
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True)

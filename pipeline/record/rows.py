@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.bench.model import BenchRow
-from pipeline.checks.model import Outcome, Verdict
+from pipeline.checks.model import Cause, Outcome, Verdict
 from pipeline.evals.model import EvalResult, Item, Metric
 from pipeline.lint.model import Finding, NotJudged, Severity
 from pipeline.record.model import Decision, Reason, Run, RunKey, StageResult
@@ -58,7 +58,7 @@ def result_rows(run: Run) -> dict[str, list[Row]]:
         "outcomes": (
             (
                 *(text(o.suite), text(o.group), text(o.case), o.verdict.value, text(o.diagnosis)),
-                *(to_json(o.request), to_json(o.response), o.seconds),
+                *(to_json(o.request), to_json(o.response), o.seconds, text(o.grade), o.attempt, o.sampled),
             )
             for o in result.outcomes
         ),
@@ -69,6 +69,9 @@ def result_rows(run: Run) -> dict[str, list[Row]]:
             for b in result.bench
         ),
         "not_judged": ((one.code, text(one.reason)) for one in result.not_judged),
+        "causes": (
+            (*map(text, (c.id, c.words, c.known, c.advice)), [text(case) for case in c.cases]) for c in result.causes
+        ),
     }
     return {table: [(run.id, position, *row) for position, row in enumerate(found)] for table, found in rows.items()}
 
@@ -90,8 +93,8 @@ def decision_row(decision: Decision, number: int) -> Row:
 
 READERS: dict[str, Callable[..., Any]] = {
     "findings": lambda code, severity, *rest: Finding(code, Severity(severity), *rest),
-    "outcomes": lambda suite, group, case, verdict, diagnosis, request, response, seconds: Outcome(
-        suite, group, case, Verdict(verdict), diagnosis, json.loads(request), json.loads(response), seconds
+    "outcomes": lambda suite, group, case, verdict, diagnosis, request, response, *rest: Outcome(
+        suite, group, case, Verdict(verdict), diagnosis, json.loads(request), json.loads(response), *rest
     ),
     "metrics": Metric,
     "eval_items": lambda item, score, detail: Item(item, score, json.loads(detail)),
@@ -99,6 +102,7 @@ READERS: dict[str, Callable[..., Any]] = {
         layer, test, metric, value, unit, tuple(samples), reason, json.loads(detail)
     ),
     "not_judged": NotJudged,
+    "causes": lambda cause, words, known, advice, cases: Cause(cause, words, known, advice, tuple(cases)),
 }
 
 
@@ -106,7 +110,16 @@ def to_run(row: Row, values: dict[str, tuple[Any, ...]]) -> Run:
     """Return the run of a row of ``runs`` with the values of its other tables."""
     (id, _, model, *key, started, seconds, version, argv, seed, outputs, suite, kind) = row
     evaluation = None if suite is None else EvalResult(suite, kind, values["metrics"], values["eval_items"])
-    result = StageResult(values["findings"], values["outcomes"], evaluation, values["bench_rows"], values["not_judged"])
+    result = StageResult(
+        *(
+            values["findings"],
+            values["outcomes"],
+            evaluation,
+            values["bench_rows"],
+            values["not_judged"],
+            values["causes"],
+        )
+    )
     return Run(
         id, model, RunKey(*key), started.replace(tzinfo=UTC), seconds, result, version, tuple(argv), seed, outputs
     )

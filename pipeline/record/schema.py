@@ -72,7 +72,22 @@ def m002_not_judged(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_results, m002_not_judged)
+def m003_grades(connection: Connection) -> None:
+    """Outcomes with their grade and attempt, and the likely causes of a suite's faults."""
+    connection.execute(
+        """
+        ALTER TABLE outcomes ADD COLUMN grade VARCHAR DEFAULT '';
+        ALTER TABLE outcomes ADD COLUMN attempt INTEGER DEFAULT 1;
+        ALTER TABLE outcomes ADD COLUMN sampled BOOLEAN DEFAULT false;
+        UPDATE outcomes SET grade = regexp_extract(diagnosis, '^([a-z_]+):', 1);
+        CREATE TABLE causes (
+            run_id VARCHAR NOT NULL, position INTEGER NOT NULL, cause VARCHAR NOT NULL, words VARCHAR NOT NULL,
+            known VARCHAR NOT NULL, advice VARCHAR NOT NULL, cases VARCHAR[] NOT NULL);
+        """
+    )
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_results, m002_not_judged, m003_grades)
 
 
 def applied(connection: Connection) -> int:

@@ -29,6 +29,7 @@ def test_all_tables_are_there(tmp_path: Path) -> None:
         "decisions",
         "deployments",
         "not_judged",
+        "causes",
     }
     assert set(read.query(database, "SHOW TABLES").name) == tables | {"migrations"}
 
@@ -85,3 +86,18 @@ def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"results\.duckdb") as caught:
         read.runs_of(database, "a", "b", "c")
     assert "move it away" in caught.value.hint
+
+
+def test_outcomes_from_before_grades_get_the_one_that_their_diagnosis_names(tmp_path: Path) -> None:
+    database = tmp_path / "results.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name VARCHAR NOT NULL)")
+        for number, migration in enumerate(schema.MIGRATIONS[:2], start=1):
+            migration(connection)
+            connection.execute("INSERT INTO migrations VALUES (?, ?)", [number, migration.__name__])
+        for place, words in enumerate(("no_call: no tool was called", "It: rains")):
+            connection.execute(
+                f"INSERT INTO outcomes VALUES ('r', {place}, 's', 'g', 'c', 'fail', '{words}', '{{}}', '{{}}', 0)"
+            )
+    rows = read.query(database, "SELECT grade, attempt, sampled FROM outcomes ORDER BY position")
+    assert rows.values.tolist() == [["no_call", 1, False], ["", 1, False]]

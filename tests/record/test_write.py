@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.checks.model import Outcome, Verdict
+from pipeline.checks.model import Cause, Outcome, Verdict
 from pipeline.record import read
 from pipeline.record.model import Run, StageResult
 from pipeline.record.write import Recorder
@@ -66,9 +66,20 @@ def test_any_text_and_json_reads_back_equal(
 ) -> None:
     database = tmp_path_factory.mktemp("any") / "results.duckdb"
     outcome = Outcome(
-        "suite", "group", "case\0'\"; DROP TABLE runs; --", Verdict.FAIL, words, content, {"raw": words}, 0.1
+        "suite",
+        "group",
+        "case\0'\"; DROP TABLE runs; --",
+        Verdict.FAIL,
+        words,
+        content,
+        {"raw": words},
+        0.1,
+        words,
+        3,
+        True,
     )
-    run = make.run(LOCK, "check", "tiny-stop", StageResult(outcomes=(outcome,)))
+    cause = Cause("slug", words, words, words, (words,))
+    run = make.run(LOCK, "check", "tiny-stop", StageResult(outcomes=(outcome,), causes=(cause,)))
     Recorder(database).add(run)
     assert read.run_by_id(database, run.id) == run
 

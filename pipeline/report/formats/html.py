@@ -101,7 +101,7 @@ def _tally(run: Run) -> str:
 
 
 def _worst_first(decision: Decision) -> list[Any]:
-    order = [Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS]
+    order = [Verdict.FAIL, Verdict.UNKNOWN, Verdict.SKIP, Verdict.PASS]
     return sorted(decision.reasons, key=lambda reason: order.index(reason.verdict))
 
 
