@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pipeline.core.digest import Digest
 from pipeline.spec.model import Spec
+from pipeline.spec.overrides import argument
 
 _LOAD = {"copy": "none", "mmap": "mmap"}
 
@@ -40,4 +41,5 @@ def compile_argv(spec: Spec, weights: Digest) -> tuple[str, ...]:
     flags = ("--no-kv-unified", "--no-context-shift", "--jinja", "--no-prefill-assistant")
     # Taken where a request names no stop strings of its own. llama-server reads escapes such as \n in them.
     stops = [text for stop in spec.chat.stop for text in ("--reverse-prompt", stop.replace("\\", "\\\\"))]
-    return (*(text for flag, value in values.items() for text in (flag, str(value))), *flags, *stops)
+    overrides = [text for key, value in engine.overrides.items() for text in ("--override-kv", argument(key, value))]
+    return (*(text for flag, value in values.items() for text in (flag, str(value))), *flags, *stops, *overrides)

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from pipeline.spec.overrides import Overrides
+
 NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 SHA256 = r"^sha256:[0-9a-f]{64}$"
 DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
@@ -66,6 +68,11 @@ class Engine(Part):
     load: Literal["copy", "mmap"] = Field(
         default="copy",
         description="`copy` reads the weights into own memory; with `mmap`, bytes that change on disk are served.",
+    )
+    overrides: Overrides = Field(
+        default_factory=dict,
+        description="Corrections of the file's metadata, by key: ids of special tokens (`tokenizer.ggml.eos_token_id: 2`), "
+        "whether BOS or EOS are added, the pre-tokenizer.",
     )
 
     @model_validator(mode="after")
