@@ -36,11 +36,12 @@ def lint_file(path: Path, choice: Choice) -> Linted:
 
 
 def lint_reference(reference: str, root: Path, choice: Choice) -> Linted:
-    """Lint a model at its origin: its header is read, its weights stay there. Raises GgufError, NetworkError, UsageError."""
+    """Lint a model at its origin: its headers are read, its weights stay there. Raises GgufError, NetworkError, UsageError."""
     source = source_of(reference)
     found = source.resolve(reference, folder=root, root=root)
-    header = read_remote_header(source.open(found.blob.url, root=root), found.blob.url, found.blob.size)
-    return _linted(reference, found.reference, subject_from(header, license_id=found.license), _ERRORS, choice)
+    parts = [blob for blob in found.blobs if blob.role in ("weights", "shard")]
+    headers = [read_remote_header(source.open(part.url, root=root), part.url, part.size) for part in parts]
+    return _linted(reference, found.reference, subject_from(*headers, license_id=found.license), _ERRORS, choice)
 
 
 def lint_spec(session: Session, name: str, choice: Choice) -> Linted:

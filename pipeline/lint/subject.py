@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.gguf.facts import TEMPLATE_KEY, Facts, facts_of
-from pipeline.gguf.header import Header, read_header
+from pipeline.gguf.header import Header, Tensor, read_header
 from pipeline.gguf.tokens import Vocabulary
 from pipeline.lint.probes import PROBES, WITH_TOOLS
 from pipeline.lint.render import Job, Rendering, render_all
 from pipeline.spec.model import Spec
+from pipeline.spec.sources._splits import split_set
 
 if TYPE_CHECKING:
     from pipeline.runtime.build import EngineBuild
+
+MOST_PARTS = 1000
 
 
 @dataclass(frozen=True)
 class Subject:
     """A model under lint. ``template`` is the one that will be used (the spec's, else the file's); ``license_id`` what
     it is licensed under as far as known; without a ``spec`` nothing is known of what the model is for. ``engine`` is the
-    llama.cpp to ask beyond the header, None where none is to be asked.
+    llama.cpp to ask beyond the header, None where none is to be asked. ``more`` are the headers of a split set's further
+    files, in order; ``absent`` the names of those that should be there and are not.
     """
 
     header: Header
@@ -32,6 +36,13 @@ class Subject:
     license_id: str | None
     template: str | None
     engine: EngineBuild | None = None
+    more: tuple[Header, ...] = ()
+    absent: tuple[str, ...] = ()
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The tensors of all files."""
+        return tuple(tensor for part in (self.header, *self.more) for tensor in part.tensors)
 
     @property
     def profile(self) -> str:
@@ -74,22 +85,43 @@ def subject_of(
     template: str | None = None,
     engine: EngineBuild | None = None,
 ) -> Subject:
-    """Read a file's header and put a subject together. ``template`` replaces the file's own. Raises GgufError,
-    UsageError.
+    """Read a file's header, or those of a split set by its first file, and put a subject together. ``template`` replaces
+    the file's own. Raises GgufError, UsageError.
     """
-    return subject_from(read_header(weights), spec=spec, license_id=license_id, template=template, engine=engine)
+    header = read_header(weights)
+    others = [weights.with_name(name) for name in _others(weights.name, header)]
+    absent = tuple(path.name for path in others if not path.is_file())
+    more = () if absent else tuple(map(read_header, others))
+    subject = subject_from(header, *more, spec=spec, license_id=license_id, template=template, engine=engine)
+    return replace(subject, absent=absent)
+
+
+def _others(name: str, header: Header) -> tuple[str, ...]:
+    """Return the names by which llama.cpp looks for the further files of a split set; none for a file that is no part of
+    one, or not the first. Raises UsageError for a name that says it is not the first.
+    """
+    count, number = header.metadata.get("split.count"), header.metadata.get("split.no")
+    if not isinstance(count, int) or not 1 < count <= MOST_PARTS or number:
+        return ()
+    named = split_set(name)
+    if len(named) != count:
+        stem = name.removesuffix(".gguf")
+        named = tuple(f"{stem}-{part:05d}-of-{count:05d}.gguf" for part in range(1, count + 1))
+    return named[1:]
 
 
 def subject_from(
     header: Header,
-    *,
+    *more: Header,
     spec: Spec | None = None,
     license_id: str | None = None,
     template: str | None = None,
     engine: EngineBuild | None = None,
 ) -> Subject:
-    """Put a subject together from a header, wherever it was read."""
-    facts = facts_of(header)
+    """Put a subject together from a header, wherever it was read; ``more`` are those of a split set's further files.
+    Raises GgufError.
+    """
+    facts = facts_of(header, *more)
     declared = license_id or (spec.license.id if spec else None) or facts.license
     used = template if template is not None else facts.chat_template
-    return Subject(header, facts, spec, declared, used if used and used.strip() else None, engine)
+    return Subject(header, facts, spec, declared, used if used and used.strip() else None, engine, more)

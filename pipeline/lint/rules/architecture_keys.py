@@ -26,11 +26,11 @@ class ArchitectureKeys(Rule):
     def skip(self, subject: Subject) -> str:
         if subject.facts.architecture == "clip":
             return "the file is no language model"
-        return "" if subject.header.tensors else "the file has no tensors"
+        return "" if subject.tensors else "the file has no tensors"
 
     def check(self, subject: Subject) -> Iterable[Finding]:
         metadata, prefix = subject.header.metadata, subject.facts.architecture
-        names = {tensor.name for tensor in subject.header.tensors}
+        names = {tensor.name for tensor in subject.tensors}
         wanted = ["embedding_length", "block_count"]
         if any(name.startswith("blk.") and name.endswith((".attn_q.weight", ".attn_qkv.weight")) for name in names):
             wanted.append(HEADS)

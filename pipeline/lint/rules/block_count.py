@@ -26,8 +26,8 @@ class BlockCount(Rule):
     severity = Severity.ERROR
 
     def skip(self, subject: Subject) -> str:
-        if (subject.header.metadata.get("split.count") or 1) != 1:
-            return "the layers lie in several files"
+        if (subject.header.metadata.get("split.count") or 1) != 1 + len(subject.more):
+            return "not all files of the set are here"
         return "" if _blocks(subject) else "the file has no layers"
 
     def check(self, subject: Subject) -> Iterable[Finding]:
@@ -49,7 +49,7 @@ class BlockCount(Rule):
 
 
 def _blocks(subject: Subject) -> set[int]:
-    found = (BLOCK.match(tensor.name) for tensor in subject.header.tensors)
+    found = (BLOCK.match(tensor.name) for tensor in subject.tensors)
     return {int(match[1]) for match in found if match}
 
 

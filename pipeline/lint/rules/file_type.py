@@ -55,7 +55,7 @@ class FileType(Rule):
 def _bytes(subject: Subject) -> Counter[str]:
     """Bytes by tensor type, of matrices: vectors stay F32 in every file."""
     weight: Counter[str] = Counter()
-    for tensor in subject.header.tensors:
+    for tensor in subject.tensors:
         if len(tensor.shape) > 1:
             weight[tensor.type] += tensor.nbytes
     return weight

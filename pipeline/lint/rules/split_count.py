@@ -10,11 +10,12 @@ NUMBER, COUNT, TENSORS = "split.no", "split.count", "split.tensors.count"
 
 
 class SplitCount(Rule):
-    """A file of a split set doesn't say what it is a part of.
+    """A split set is not whole, or one of its files doesn't say what it is a part of.
 
-    llama-server finds the other files of a set by `split.count` in the first. Without it the file is taken for the
-    whole model, and the start fails at the first tensor that lies in another file. A set is also incomplete when the
-    file says more tensors than it holds, and no other files.
+    llama-server finds the other files of a set by `split.count` in the first and by their names
+    (`name-00002-of-00003.gguf`), beside it. Without the count the file is taken for the whole model, and the start fails
+    at the first tensor that lies in another file. A set is also incomplete when its files hold fewer tensors than the
+    first one says.
 
     To mend it, split the model again with `llama-gguf-split`, or fetch the whole set again.
     """
@@ -41,11 +42,18 @@ class SplitCount(Rule):
                 evidence=f"{NUMBER} is {number}, {COUNT} is {count}",
                 fix=fix,
             )
-        elif count == 1 and isinstance(tensors, int) and tensors != len(subject.header.tensors):
+        elif subject.absent:
             yield self.finding(
-                f"the file says {tensors} tensors and holds {len(subject.header.tensors)}",
+                f"{len(subject.absent)} of the {count} files of the set are not here: llama-server refuses it",
+                where=COUNT,
+                evidence=f"not found beside it: {', '.join(subject.absent[:3])}" + (" …" * (len(subject.absent) > 3)),
+                fix="put all files of the set into one folder, under the names that they were published with",
+            )
+        elif count == 1 + len(subject.more) and isinstance(tensors, int) and tensors != len(subject.tensors):
+            yield self.finding(
+                f"the file says {tensors} tensors, and {'it holds' if count == 1 else 'the set has'} {len(subject.tensors)}",
                 where=TENSORS,
-                evidence=f"{TENSORS} is {tensors}, {COUNT} is 1",
+                evidence=f"{TENSORS} is {tensors}, {COUNT} is {count}",
                 fix=fix,
             )
 

@@ -26,12 +26,12 @@ class VocabularySize(Rule):
     def skip(self, subject: Subject) -> str:
         if not subject.vocabulary:
             return "the file has no vocabulary"
-        known = {tensor.name for tensor in subject.header.tensors}
+        known = {tensor.name for tensor in subject.tensors}
         return "" if MATRICES[0] in known else "the file has no embedding"
 
     def check(self, subject: Subject) -> Iterable[Finding]:
         tokens = len(subject.vocabulary)
-        for tensor in subject.header.tensors:
+        for tensor in subject.tensors:
             if tensor.name not in MATRICES or len(tensor.shape) != 2 or tensor.shape[1] == tokens:
                 continue
             rows = tensor.shape[1]
