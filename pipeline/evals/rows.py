@@ -1,59 +1,84 @@
-"""A suite's data as JSON lines, checked line by line."""
+"""A suite's data, checked row by row: JSON lines, CSV or Parquet."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.core.errors import Problem, SpecError
+from pipeline.evals.tables import ROWS, SUFFIXES, read_table
 from pipeline.spec.load import shown
 
+LIMIT = 64 << 20
 R = TypeVar("R", bound=BaseModel)
 
 
 def read_text(path: Path) -> str:
-    """Return a text file's content. Raises SpecError when it is missing, not UTF-8 or holds nothing but space."""
+    """Return a text file's content. Raises SpecError when it is missing, larger than ``LIMIT`` bytes, not UTF-8 or holds
+    nothing but space."""
     try:
-        text = path.read_bytes().decode()
+        with path.open("rb") as file:
+            content = file.read(LIMIT + 1)
+        text = content.decode()
     except OSError as error:
         raise SpecError([Problem(shown(path), 0, 0, f"can't be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
         raise SpecError([Problem(shown(path), 0, 0, f"not UTF-8 text: byte {error.start}")]) from None
+    if len(content) > LIMIT:
+        raise SpecError([Problem(shown(path), 0, 0, f"larger than {LIMIT >> 20} MiB")])
     if not text.strip():
         raise SpecError([Problem(shown(path), 0, 0, "the file is empty")])
     return text
 
 
 def read_rows(path: Path, model: type[R]) -> tuple[R, ...]:
-    """Return one ``model`` for each line; its ``id`` must be unique. Raises SpecError with all problems, each with its
-    line."""
+    """Return one ``model`` for each row of a file: JSON lines, or CSV and Parquet by their suffix. Its ``id`` must be
+    unique. Raises SpecError with all problems, each with its line."""
     rows: list[R] = []
     problems: list[Problem] = []
     lines_of: dict[str, int] = {}
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
+    for number, content in _content(path, model):
+        if isinstance(content, Problem):
+            problems.append(content)
             continue
-
-        def fault(message: str, column: int = 1, number: int = number) -> None:
-            problems.append(Problem(shown(path), number, column, message))
-
         try:
-            row = model.model_validate(json.loads(line))
-        except json.JSONDecodeError as error:
-            fault(f"not valid JSON: {error.msg}", error.colno)
+            row = model.model_validate(content)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                where = ".".join(map(str, detail["loc"]))
-                fault(f"{where}: {detail['msg']}" if where else detail["msg"].removeprefix("Value error, "))
-        else:
-            key = str(getattr(row, "id", number))
-            if key in lines_of:
-                fault(f"id {key!r} stands in line {lines_of[key]} too")
-            lines_of.setdefault(key, number)
-            rows.append(row)
+                where, said = ".".join(map(str, detail["loc"])), detail["msg"].removeprefix("Value error, ")
+                problems.append(Problem(shown(path), number, 1, f"{where}: {said}" if where else said))
+            continue
+        key = str(getattr(row, "id", number))
+        if key in lines_of:
+            problems.append(Problem(shown(path), number, 1, f"id {key!r} stands in line {lines_of[key]} too"))
+        lines_of.setdefault(key, number)
+        rows.append(row)
     if problems:
         raise SpecError(problems)
+    if not rows:
+        raise SpecError([Problem(shown(path), 0, 0, "there are no rows")])
     return tuple(rows)
+
+
+def _content(path: Path, model: type[BaseModel]) -> Iterator[tuple[int, Any]]:
+    """Yield (line, value) for each row, a Problem in the place of one that is no JSON."""
+    if path.suffix in SUFFIXES:
+        if not path.is_file():
+            raise SpecError([Problem(shown(path), 0, 0, "can't be read: No such file or directory")])
+        yield from read_table(path, model)
+        return
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if number > ROWS:
+            raise SpecError([Problem(shown(path), number, 1, f"more than {ROWS:,} lines")])
+        if not line.strip():
+            continue
+        try:
+            yield number, json.loads(line)
+        except json.JSONDecodeError as error:
+            yield number, Problem(shown(path), number, error.colno, f"not valid JSON: {error.msg}")
+        except RecursionError:
+            yield number, Problem(shown(path), number, 1, "not valid JSON: nested too deeply")
