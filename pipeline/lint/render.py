@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-CHILD = Path(__file__).with_name("render_child.py")
+from pipeline.lint.renderers import Answer, ask
+
 MEMORY_BYTES = 512 << 20
 CPU_SECONDS = 3
 WALL_SECONDS = 30.0
+MAX_TEMPLATE = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -47,34 +46,31 @@ class Job:
 
 def render_all(templates: Mapping[str, str], jobs: Sequence[Job], *, cpu: int = CPU_SECONDS) -> list[Rendering]:
     """Render every job; one that can't be rendered says why. ``cpu`` bounds the whole batch's CPU seconds."""
+    if (size := sum(map(len, templates.values()))) > MAX_TEMPLATE:
+        return [Rendering(kind="limit", error=f"the template has {size} characters")] * len(jobs)
     request = {
         "templates": dict(templates),
         "jobs": [{"template": job.template, "context": dict(job.context)} for job in jobs],
         "memory": MEMORY_BYTES,
         "cpu": cpu,
     }
-    argv = [sys.executable, "-I", str(CHILD)]
-    try:
-        done = subprocess.run(
-            argv, input=json.dumps(request).encode(), capture_output=True, timeout=WALL_SECONDS, env={}, check=False
-        )
-        output, end = done.stdout, _end(done.returncode, done.stderr, cpu)
-    except subprocess.TimeoutExpired as error:
-        output, end = error.stdout or b"", f"rendering took more than {WALL_SECONDS:.0f} s"
-    lines = output.split(b"\n")[:-1]
-    found = [_rendering(templates[job.template], json.loads(line)) for job, line in zip(jobs, lines, strict=False)]
+    answer = ask(json.dumps(request).encode(), WALL_SECONDS)
+    answers = [json.loads(line) for line in answer.lines]
+    fatal = answers.pop()["fatal"] if answers and "fatal" in answers[-1] else ""
+    found = [_rendering(templates[job.template], item) for job, item in zip(jobs, answers, strict=False)]
     if len(found) < len(jobs):
-        found.append(Rendering(kind="limit", error=end))
+        found.append(Rendering(kind="limit", error=_end(answer, fatal, cpu)))
     return found + [Rendering(kind="unknown", error="not tried: an earlier conversation exhausted the limits")] * (
         len(jobs) - len(found)
     )
 
 
-def _end(code: int, stderr: bytes, cpu: int) -> str:
-    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+def _end(answer: Answer, fatal: str, cpu: int) -> str:
+    if answer.late:
+        return f"rendering took more than {WALL_SECONDS:.0f} s"
+    if answer.status in (-signal.SIGXCPU, -signal.SIGKILL):
         return f"rendering took more than {cpu} s of CPU time"
-    last = stderr.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1]
-    return f"the renderer ended with status {code}: {last[:200] or 'no message'}"
+    return f"the renderer ended with status {answer.status}: {fatal or 'no message'}"
 
 
 def _rendering(template: str, answer: dict[str, Any]) -> Rendering:

@@ -1,8 +1,7 @@
-"""Renders chat templates in a process of its own: ``python -I render_child.py``, a request on stdin, an answer a line
-on stdout.
+"""Renders chat templates; ``render_server`` runs this in a process of its own.
 
 It imports nothing of this package but the scanner beside it. Templates come from strangers: the sandbox keeps them from
-Python, the limits on memory and CPU time keep them from the machine. What a template finds here is what llama-server
+Python, the server's limits on memory and CPU time keep them from the machine. What a template finds here is what llama-server
 gives it, with a clock that stands still. Names in a context that begin with ``$`` are for us: ``$later`` sets the clock
 to another day, ``$without`` takes variables out, ``$given`` leaves messages as they are, ``$scan`` asks for what the
 template is made of in place of a prompt.
@@ -13,11 +12,9 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
-import resource
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 NOW, LATER = datetime(2026, 1, 15, 12, 0, 0), datetime(2031, 7, 20, 18, 30, 0)
 MARK = "Millstone mark"
 MAX_TEXT = 4 << 20
+MAX_ALL = 16 << 20
+MAX_ERROR = 2000
 
 
 class Generation(Extension):
@@ -237,10 +236,10 @@ def scanner() -> Any:
 def failure(error: BaseException) -> dict[str, Any]:
     """Say what went wrong and in which line of the template."""
     if isinstance(error, jinja2.TemplateSyntaxError):
-        return {"kind": "syntax", "error": str(error.message), "line": error.lineno}
+        return {"kind": "syntax", "error": str(error.message)[:MAX_ERROR], "line": error.lineno}
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
     kind = "limit" if isinstance(error, (TooLong, MemoryError, RecursionError)) else "raised"
-    return {"kind": kind, "error": str(error) or type(error).__name__, "line": lines[-1] if lines else 0}
+    return {"kind": kind, "error": str(error)[:MAX_ERROR] or type(error).__name__, "line": lines[-1] if lines else 0}
 
 
 def prepared(
@@ -260,28 +259,15 @@ def prepared(
     return compiled[source]
 
 
-def limit(memory: int, cpu: int) -> None:
-    """Bound our memory (bytes) and CPU time (seconds); where the system can't, the parent's clock remains."""
-    for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, cpu), (resource.RLIMIT_CORE, 0)):
-        with suppress(ValueError, OSError):
-            resource.setrlimit(what, (most, most))
-
-
-def main() -> None:
-    """Answer one request: ``templates`` by name, ``jobs`` each with its template's name and context, ``memory``,
-    ``cpu``.
-    """
-    request = json.load(sys.stdin)
-    limit(request["memory"], request["cpu"])
-    made, compiled = environment(), dict[str, Prepared]()
-    for job in request["jobs"]:
+def answers(sources: dict[str, str], jobs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the answer to each job, which names one of the templates and has a context: ``text``, or what went wrong."""
+    made, compiled, left = environment(), dict[str, Prepared](), MAX_ALL
+    for job in jobs:
         try:
-            answer = {"text": prepared(made, compiled, request["templates"], job).answer(job["context"])}
+            text = prepared(made, compiled, sources, job).answer(job["context"])
+            left -= len(text)
+            if left < 0:
+                raise TooLong(f"all prompts together grow beyond {MAX_ALL >> 20} MiB")
+            yield {"text": text}
         except Exception as error:
-            answer = failure(error)
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()
+            yield failure(error)
