@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
 
 from pipeline.gguf.header import Header
@@ -80,7 +80,9 @@ class Vocabulary:
 
     @cached_property
     def ids(self) -> Mapping[str, int]:
-        """Text -> id. Costs one walk over the vocabulary."""
+        """Text -> id, the last one's where several tokens have the text. Costs one walk over the vocabulary."""
+        if isinstance(self._tokens, Array) and self._tokens.kind == STRING:
+            return _Ids(self._tokens)
         return {token: number for number, token in enumerate(self._tokens)}
 
     @cached_property
@@ -106,14 +108,12 @@ class Vocabulary:
         """Text -> ids, for the texts that several tokens have. Compared as bytes, since not all tokens are UTF-8; tokens
         without text don't count, llama.cpp gives each a name of its own.
         """
-        if len(self.ids) == len(self._tokens) or not isinstance(self._tokens, Array) or self._tokens.kind != STRING:
+        if not isinstance(self.ids, _Ids) or len(self.ids) == len(self._tokens) or not isinstance(self._tokens, Array):
             return {}
-        raw, at, seen = self._header.raw("tokenizer.ggml.tokens"), 16, dict[bytes, list[int]]()
-        for number in range(len(self._tokens)):
-            (length,) = LENGTH.unpack_from(raw, at)
-            at += LENGTH.size + length
-            if length:
-                seen.setdefault(raw[at - length : at], []).append(number)
+        seen = dict[bytes, list[int]]()
+        for number, token in enumerate(self._tokens.stored()):
+            if len(token) > LENGTH.size:
+                seen.setdefault(token[LENGTH.size :], []).append(number)
         return {text(token): tuple(numbers) for token, numbers in seen.items() if len(numbers) > 1}
 
     @cached_property
@@ -131,6 +131,36 @@ class Vocabulary:
             given = self.text(number) if isinstance(number, int) else None
             found |= {given} if given is not None else known & self.ids.keys()
         return frozenset(found - _not_ends(found))
+
+
+class _Ids(Mapping[str, int]):
+    """The ids of texts. Texts are compared as bytes and only those asked for are encoded, as decoding a whole vocabulary
+    takes several times as long; tokens that are not UTF-8 are found by their text with U+FFFD, which is slow.
+    """
+
+    def __init__(self, tokens: Array) -> None:
+        self._tokens = tokens
+        self._numbers = dict(zip(tokens.stored(), range(len(tokens)), strict=True))
+
+    @cached_property
+    def _decoded(self) -> Mapping[str, int]:
+        return {token: number for number, token in enumerate(self._tokens)}
+
+    def __getitem__(self, wanted: str) -> int:
+        if "\ufffd" in wanted:
+            return self._decoded[wanted]
+        raw = wanted.encode("utf-8", "surrogatepass")
+        try:
+            return self._numbers[LENGTH.pack(len(raw)) + raw]
+        except KeyError:
+            raise KeyError(wanted) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._decoded)
+
+    def __len__(self) -> int:
+        """Return how many different tokens there are, as bytes."""
+        return len(self._numbers)
 
 
 def _not_ends(found: Set[str]) -> frozenset[str]:

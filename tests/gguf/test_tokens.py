@@ -10,6 +10,7 @@ from pipeline.gguf.header import read_header
 from pipeline.gguf.tokens import Vocabulary
 from pipeline.gguf.types import TokenType
 from tests import zoo
+from tests.lint.made import tokens
 
 
 def test_sound_model() -> None:
@@ -30,8 +31,8 @@ def engine_ends(path: Path) -> set[str]:
     from llama_cpp import llama_vocab_is_eog
 
     model = Llama(str(path), vocab_only=True, verbose=False)
-    tokens = Vocabulary(read_header(path))
-    ends = {tokens.text(i) for i in range(len(tokens)) if llama_vocab_is_eog(model._model.vocab, i)}
+    known = Vocabulary(read_header(path))
+    ends = {known.text(i) for i in range(len(known)) if llama_vocab_is_eog(model._model.vocab, i)}
     model.close()
     return {text for text in ends if text is not None}
 
@@ -56,9 +57,9 @@ def test_ends_are_those_of_the_engine(tmp_path: Path) -> None:
 )
 def test_ends_that_come_from_texts_are_those_of_the_engine(texts: tuple[str, ...], tmp_path: Path) -> None:
     path = tmp_path / "texts.gguf"
-    tokens = [*zoo.value("tokenizer.ggml.tokens")]
-    tokens[700 : 700 + len(texts)] = texts
-    zoo.rewrite(path, {"tokenizer.ggml.tokens": tokens})
+    changed = [*zoo.value("tokenizer.ggml.tokens")]
+    changed[700 : 700 + len(texts)] = texts
+    zoo.rewrite(path, {"tokenizer.ggml.tokens": changed})
     found = Vocabulary(read_header(path)).ends
     assert set(found) == engine_ends(path)
     assert found & set(texts)
@@ -72,3 +73,17 @@ def test_a_role_of_fill_in_the_middle_that_the_file_names_ends_too(tmp_path: Pat
 
 def test_tokens_that_are_the_same() -> None:
     assert Vocabulary(read_header(zoo.SOUND)).duplicates == {}
+
+
+def test_ids_are_those_of_a_walk_over_the_decoded_tokens() -> None:
+    vocabulary = Vocabulary(read_header(zoo.SOUND))
+    texts = zoo.value("tokenizer.ggml.tokens")
+    assert dict(vocabulary.ids) == {text: number for number, text in enumerate(texts)}
+    assert len(vocabulary.ids) == len(set(texts))
+    assert "no such token" not in vocabulary.ids and "\ud800" not in vocabulary.ids
+
+
+def test_tokens_that_are_not_utf8_are_found_and_told_apart() -> None:
+    vocabulary = tokens(b"\xff", b"\xfe", "\ufffd".encode(), b"a", b"a", b"").vocabulary
+    assert vocabulary.ids["\ufffd"] == 2 and "b" not in vocabulary.ids
+    assert vocabulary.duplicates == {"a": (3, 4)}

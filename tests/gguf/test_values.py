@@ -35,3 +35,10 @@ def test_an_index_outside_is_an_error(index: int) -> None:
 def test_bytes_that_are_not_utf8_are_shown_as_such() -> None:
     raw = pair("a", ARRAY, struct.pack("<IQQ", 8, 1, 2) + b"a\xff")
     assert list(metadata(raw)) == ["a\ufffd"]  # type: ignore[call-overload]
+
+
+def test_strings_as_they_are_stored() -> None:
+    array = metadata(strings("a", ["", "é", "third"]))
+    raw = [one.encode() for one in ("", "é", "third")]
+    assert list(array.stored()) == [struct.pack("<Q", len(one)) + one for one in raw]  # type: ignore[attr-defined]
+    assert list(metadata(strings("a", [])).stored()) == []  # type: ignore[attr-defined]
