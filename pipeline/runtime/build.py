@@ -162,6 +162,13 @@ def _bindings() -> Path | None:
     return Path(package.origin).parent if package and package.origin else None
 
 
+def bound_library() -> Path | None:
+    """Return the llama.cpp library that the bindings load, None where there is none."""
+    bindings = _bindings()
+    found = [bindings / "lib" / name for name in ("libllama.so", "libllama.dylib")] if bindings else []
+    return next((path for path in found if path.is_file()), None)
+
+
 def _bound_libraries() -> dict[str, Path]:
     """Return the libraries that the bindings load to score with: part of the engine, whichever server is used."""
     bindings = _bindings()

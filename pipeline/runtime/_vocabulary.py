@@ -1,0 +1,133 @@
+"""Reads a vocabulary with llama.cpp: ``python -I -S _vocabulary.py LIBRARY``, a request on stdin, an answer on stdout, what
+the engine logs (warnings and worse) on stderr.
+
+A process of its own, since llama.cpp aborts on some files. It talks to the library by itself and imports nothing of this
+package: loading the bindings takes ten times as long as reading a small vocabulary.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import resource
+import sys
+from contextlib import suppress
+from typing import Any
+
+WARNING, CONTINUED = 3, 5  # ggml_log_level
+NO_TOKEN = -1
+
+
+class ModelParams(ctypes.Structure):
+    """``llama_model_params`` of the pinned llama.cpp."""
+
+    _fields_ = [
+        ("devices", ctypes.c_void_p),
+        ("tensor_buft_overrides", ctypes.c_void_p),
+        ("n_gpu_layers", ctypes.c_int32),
+        ("split_mode", ctypes.c_int),
+        ("load_mode", ctypes.c_int),
+        ("lazy_mode", ctypes.c_int),
+        ("main_gpu", ctypes.c_int32),
+        ("tensor_split", ctypes.c_void_p),
+        ("progress_callback", ctypes.c_void_p),
+        ("progress_callback_user_data", ctypes.c_void_p),
+        ("kv_overrides", ctypes.c_void_p),
+        ("vocab_only", ctypes.c_bool),
+        ("check_tensors", ctypes.c_bool),
+        ("use_extra_bufts", ctypes.c_bool),
+        ("no_host", ctypes.c_bool),
+        ("no_alloc", ctypes.c_bool),
+        ("load_mtp", ctypes.c_bool),
+    ]
+
+
+LogCallback = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "llama_log_set": (None, [LogCallback, ctypes.c_void_p]),
+    "llama_model_default_params": (ModelParams, []),
+    "llama_model_load_from_file": (ctypes.c_void_p, [ctypes.c_char_p, ModelParams]),
+    "llama_model_get_vocab": (ctypes.c_void_p, [ctypes.c_void_p]),
+    "llama_vocab_n_tokens": (ctypes.c_int32, [ctypes.c_void_p]),
+    "llama_vocab_is_eog": (ctypes.c_bool, [ctypes.c_void_p, ctypes.c_int32]),
+    "llama_vocab_get_add_bos": (ctypes.c_bool, [ctypes.c_void_p]),
+    "llama_vocab_get_add_eos": (ctypes.c_bool, [ctypes.c_void_p]),
+    "llama_tokenize": (
+        ctypes.c_int32,
+        [
+            *(ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32),
+            *(ctypes.POINTER(ctypes.c_int32), ctypes.c_int32, ctypes.c_bool, ctypes.c_bool),
+        ],
+    ),
+    **{f"llama_vocab_{role}": (ctypes.c_int32, [ctypes.c_void_p]) for role in ("bos", "eos", "eot", "pad")},
+}
+
+
+class Log:
+    """Writes the engine's warnings and errors to stderr at once: it may abort after any."""
+
+    def __init__(self) -> None:
+        self.shown = False
+
+    def __call__(self, level: int, text: bytes, _: Any) -> None:
+        self.shown = level >= WARNING if level != CONTINUED else self.shown
+        if self.shown:
+            sys.stderr.buffer.write(text)
+            sys.stderr.buffer.flush()
+
+
+def load(path: str) -> Any:
+    """Load llama.cpp and say what its functions take."""
+    library = ctypes.CDLL(path)
+    for name, (result, arguments) in FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def tokenize(library: Any, vocabulary: Any, text: str, add: bool) -> list[int] | None:
+    """Return a text's tokens, special ones read as such, with what the model adds if ``add``; None if it has none."""
+    data = text.encode("utf-8", "replace")
+    size = len(data) + 16
+    buffer = (ctypes.c_int32 * size)()
+    count = library.llama_tokenize(vocabulary, data, len(data), buffer, size, add, True)
+    return buffer[:count] if count >= 0 else None
+
+
+def answer(library: Any, path: str, texts: list[tuple[str, bool]]) -> dict[str, Any] | None:
+    """Return what the engine makes of a file's vocabulary and of texts; None when it refuses the file."""
+    params = library.llama_model_default_params()
+    params.vocab_only = True
+    model = library.llama_model_load_from_file(path.encode(), params)
+    if not model:
+        return None
+    vocabulary = library.llama_model_get_vocab(model)
+    size = library.llama_vocab_n_tokens(vocabulary)
+    ids = {role: getattr(library, f"llama_vocab_{role}")(vocabulary) for role in ("bos", "eos", "eot", "pad")}
+    is_end = library.llama_vocab_is_eog
+    return {
+        "size": size,
+        "ends": [number for number in range(size) if is_end(vocabulary, number)],
+        **{role: None if number == NO_TOKEN else number for role, number in ids.items()},
+        "add_bos": library.llama_vocab_get_add_bos(vocabulary),
+        "add_eos": library.llama_vocab_get_add_eos(vocabulary),
+        "tokens": [tokenize(library, vocabulary, text, add) for text, add in texts],
+    }
+
+
+def main() -> None:
+    """Answer one request: ``path``, ``texts`` with whether the model's own tokens are added, ``memory``, ``cpu``."""
+    request = json.load(sys.stdin)
+    bounds = ((resource.RLIMIT_AS, request["memory"]), (resource.RLIMIT_CPU, request["cpu"]), (resource.RLIMIT_CORE, 0))
+    for what, most in bounds:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(what, (most, most))
+    library = load(sys.argv[1])
+    log = LogCallback(Log())
+    library.llama_log_set(log, None)
+    said = answer(library, request["path"], request["texts"])
+    print(json.dumps(said), flush=True)
+
+
+if __name__ == "__main__":
+    main()
