@@ -35,7 +35,20 @@ COMMANDS = [
         "run",
         "gate",
     ),
-    *("report", "serve", "prune", "bundle", "import", "mirror", "export", "query", "schema", "completion", "doctor"),
+    *(
+        "report",
+        "compare",
+        "serve",
+        "prune",
+        "bundle",
+        "import",
+        "mirror",
+        "export",
+        "query",
+        "schema",
+        "completion",
+        "doctor",
+    ),
 ]
 
 

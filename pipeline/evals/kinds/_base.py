@@ -33,7 +33,7 @@ class Kind(Protocol):
     """A module of ``evals/kinds``. ``Config`` extends ``Suite`` with the kind's own keys, ``kind`` a Literal of the
     module's name; ``EXAMPLE`` is a valid one as a mapping. ``NEEDS`` says what ``measure`` is given: ``scorer``, a
     ``runtime.binding.Scorer`` for log-likelihoods, or ``server``, a ``runtime.serving.Serving``, the locked
-    llama-server."""
+    llama-server. A kind whose items have lower scores where the model is better says ``LOWER_IS_BETTER = True``."""
 
     Config: type[Suite]
     EXAMPLE: dict[str, Any]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.binding import Scorer
 
 NEEDS: Needs = "scorer"
+LOWER_IS_BETTER = True
 EXAMPLE: dict[str, Any] = {
     "kind": "perplexity",
     "version": "1",

@@ -1,0 +1,63 @@
+"""Runs and locks as the record has them, by the names that users give."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import ValidationError
+
+from pipeline.compare.model import Side
+from pipeline.core.errors import DigestMismatch, UsageError
+from pipeline.flow.session import Session
+from pipeline.flow.stages import recorded
+from pipeline.lock.model import Lockfile
+from pipeline.record.model import Run
+from pipeline.record.read import model, run_by_id
+
+RUN_ID = re.compile(r"^[0-9]{8}T[0-9]{6}-[0-9a-f]{8}$")
+
+
+def recorded_run(session: Session, id: str) -> Run:
+    """Return a run by its id. Raises UsageError when there is none."""
+    run = run_by_id(session.project.database, id)
+    if run is None:
+        hint = 'list them: assay query "SELECT id, model, stage, subject, started FROM runs ORDER BY started"'
+        raise UsageError(f"no run {id!r} on record", hint=hint)
+    return run
+
+
+def recorded_lock(session: Session, digest: str) -> Lockfile:
+    """Return a lock as the record has it, whether or not it still lies in ``lockfiles/``. Raises UsageError when it has
+    none that this Assay reads, DigestMismatch when its content is not what its digest says.
+    """
+    content = model(session.project.database, digest)
+    if not content:
+        raise UsageError(
+            f"the lock {digest} is not on record", hint="it is recorded with every run: run the model again"
+        )
+    try:
+        lock = Lockfile.model_validate(content)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        said = f"the recorded lock {digest} can't be read: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        raise UsageError(said, hint="it was made by another version of Assay; use that one") from None
+    if str(lock.digest) != digest:
+        said = f"the record's lock of {lock.name} is not what its digest says: {lock.digest}, want {digest}"
+        raise DigestMismatch(said, hint="the record was changed: restore .assay/results.duckdb")
+    return lock
+
+
+def side_of(session: Session, name: str) -> Side:
+    """Return one side of a comparison: a run by its id, or all that counts for a spec on this engine and hardware.
+
+    Raises UsageError where nothing is on record, and what a spec's lock raises.
+    """
+    if RUN_ID.match(name):
+        run = recorded_run(session, name)
+        return Side(f"{run.model} ({name})", recorded_lock(session, run.key.lock_digest), (run,))
+    lock = session.current(name)
+    runs = tuple(run for run in recorded(session, lock) if run.key.stage in ("check", "eval"))
+    if not runs:
+        said = f"no check and no eval of {name} is on record for this lock, engine and hardware"
+        raise UsageError(said, hint=f"run assay run {name}")
+    return Side(name, lock, runs)
