@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,9 +35,9 @@ def read_text(path: Path) -> str:
     return text
 
 
-def read_rows(path: Path, model: type[R]) -> tuple[R, ...]:
+def read_rows(path: Path, model: type[R], check: Callable[[R], object] = lambda _: None) -> tuple[R, ...]:
     """Return one ``model`` for each row of a file: JSON lines, or CSV and Parquet by their suffix. Its ``id`` must be
-    unique. Raises SpecError with all problems, each with its line."""
+    unique, and ``check`` may refuse it by a ValueError. Raises SpecError with all problems, each with its line."""
     rows: list[R] = []
     problems: list[Problem] = []
     lines_of: dict[str, int] = {}
@@ -47,10 +47,14 @@ def read_rows(path: Path, model: type[R]) -> tuple[R, ...]:
             continue
         try:
             row = model.model_validate(content)
+            check(row)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 where, said = ".".join(map(str, detail["loc"])), detail["msg"].removeprefix("Value error, ")
                 problems.append(Problem(shown(path), number, 1, f"{where}: {said}" if where else said))
+            continue
+        except ValueError as error:
+            problems.append(Problem(shown(path), number, 1, str(error)))
             continue
         key = str(getattr(row, "id", number))
         if key in lines_of:
