@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Severity(StrEnum):
@@ -44,12 +45,30 @@ class NotJudged:
     reason: str
 
 
+TODAY = "today"
+
+
+@dataclass(frozen=True)
+class Mend:
+    """A safe change of the spec that takes a finding away: the ``value``, plain JSON, that belongs at ``path``. A mapping is
+    merged into what stands there; ``TODAY`` stands for the day on which it is written. Where ``path`` is the chat
+    template's, ``value`` is the text of a template.
+    """
+
+    path: tuple[str, ...]
+    value: Any
+
+
+OVERRIDES, TEMPLATE, DATE = ("engine", "overrides"), ("chat", "template"), ("chat", "date")
+
+
 @dataclass(frozen=True)
 class Finding:
     """One fault.
 
     ``where`` is a metadata key, a template position (``chat_template:3:14``) or a spec position; ``evidence`` is the
-    exact text, token or value seen; ``fix`` says what to change.
+    exact text, token or value seen; ``fix`` says what to change, ``mend`` is that as a change of the spec where it is
+    safe and no judgement is needed.
     """
 
     code: str
@@ -58,3 +77,4 @@ class Finding:
     where: str = ""
     evidence: str = ""
     fix: str = ""
+    mend: Mend | None = None

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.gguf.corrected import corrected
 from pipeline.gguf.facts import TEMPLATE_KEY, Facts, facts_of
 from pipeline.gguf.header import Header, Tensor, read_header
 from pipeline.gguf.tokens import Vocabulary
@@ -119,8 +120,9 @@ def subject_from(
     engine: EngineBuild | None = None,
 ) -> Subject:
     """Put a subject together from a header, wherever it was read; ``more`` are those of a split set's further files.
-    Raises GgufError.
+    What the spec overrides is judged as the engine gets it. Raises GgufError.
     """
+    header = corrected(header, spec.engine.overrides if spec else {})
     facts = facts_of(header, *more)
     declared = license_id or (spec.license.id if spec else None) or facts.license
     used = template if template is not None else facts.chat_template

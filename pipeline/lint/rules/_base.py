@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from pipeline.lint.model import Finding, Severity, Stage
+from pipeline.lint.model import Finding, Mend, Severity, Stage
 from pipeline.lint.probes import PLAIN
 from pipeline.lint.subject import Subject
 
@@ -45,10 +45,17 @@ class Rule(ABC):
         """Yield what is wrong with the subject."""
 
     def finding(
-        self, message: str, *, fix: str, where: str = "", evidence: str = "", severity: Severity | None = None
+        self,
+        message: str,
+        *,
+        fix: str,
+        where: str = "",
+        evidence: str = "",
+        severity: Severity | None = None,
+        mend: Mend | None = None,
     ) -> Finding:
         """Make a finding of this rule; ``evidence`` is cut to 200 characters."""
-        return Finding(self.code, severity or self.severity, message, where, evidence[:200], fix)
+        return Finding(self.code, severity or self.severity, message, where, evidence[:200], fix, mend)
 
 
 def without_template(subject: Subject) -> str:

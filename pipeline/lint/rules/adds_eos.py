@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.rules._base import Rule
+from pipeline.lint.rules._mends import override
 from pipeline.lint.subject import Subject
 
 KEY = "tokenizer.ggml.add_eos_token"
@@ -35,7 +36,8 @@ class AddsEos(Rule):
             "EOS is added after every prompt, where the answer should begin",
             where=KEY,
             evidence=f"{KEY} is true, EOS is id {subject.facts.eos_id} {subject.facts.eos_token!r}",
-            fix=f"set {KEY} to false",
+            fix=f"set {KEY} to false (engine.overrides in the spec)",
+            mend=override(add_eos_token=False),
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.rules._base import TemplateRule
+from pipeline.lint.rules._mends import retext
 from pipeline.lint.subject import Subject
 
 
@@ -35,6 +36,7 @@ class CarriageReturns(TemplateRule):
                     else f"chat_template:{template.count(chr(10), 0, at) + 1}:1",
                     evidence=f"{text.count(chr(13))} carriage returns, the first in {text[max(0, at - 30) : at + 10]!r}",
                     fix="save the template with plain line ends",
+                    mend=retext(subject, template.replace("\r\n", "\n")) if text is template else None,
                     severity=severity,
                 )
                 return

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.rules._base import TemplateRule
+from pipeline.lint.rules._mends import retext
 from pipeline.lint.subject import Subject
 
 
@@ -39,7 +41,20 @@ class DoubleBos(TemplateRule):
             evidence=f"the template writes {bos!r} {written} times, add_bos_token is {str(adds).lower()}",
             fix="set tokenizer.ggml.add_bos_token to false, or take bos_token out of the template",
             severity=Severity.WARNING if left > 1 else Severity.INFO,
+            mend=retext(subject, _without(subject.template or "", bos, written if adds else written - 1)),
         )
+
+
+def _without(template: str, bos: str, count: int) -> str:
+    """Return a template that writes BOS so many times fewer at its head; unchanged where it writes them elsewhere."""
+    head = re.compile(rf"\s*(?:\{{\{{-?\s*bos_token\s*-?\}}\}}|{re.escape(bos)})")
+    text = template
+    for _ in range(count):
+        found = head.match(text)
+        if not found:
+            return template
+        text = text[found.end() :]
+    return text
 
 
 RULE = DoubleBos()

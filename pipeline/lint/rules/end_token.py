@@ -4,13 +4,14 @@ from collections.abc import Iterable
 
 from pipeline.gguf.tokens import END_TEXTS
 from pipeline.gguf.types import TokenType
-from pipeline.lint.model import Finding, Severity
+from pipeline.lint.model import Finding, Mend, Severity
 from pipeline.lint.probes import ANSWER, PLAIN, SECOND
 from pipeline.lint.rules._base import Rule
+from pipeline.lint.rules._mends import override, terminator
 from pipeline.lint.subject import Subject
 
 EOS, EOT = "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"
-SET_ID = "set the id with gguf-py (gguf_set_metadata.py), or take a file with the right one"
+SET_ID = "set the id of the token that ends a turn (engine.overrides in the spec), or take a file with the right one"
 
 
 class EndToken(Rule):
@@ -21,8 +22,8 @@ class EndToken(Rule):
     run on until their length limit and the model plays both roles. If the token is typed as ordinary text, the
     template's marker is cut into pieces that the model never saw.
 
-    To mend it, correct the ids or the token's type in the file (gguf-py's `gguf_set_metadata.py`), or take the
-    publisher's current file.
+    To mend it, correct the ids (`engine.overrides` in the spec), or the token's type in the file (gguf-py's
+    `gguf_set_metadata.py`), or take the publisher's current file.
     """
 
     code = "A201"
@@ -42,7 +43,13 @@ class EndToken(Rule):
                 if assumed is not None
                 else ""
             )
-            yield self.finding("the file names no EOS token", where=EOS, evidence=f"no such key{taken}", fix=SET_ID)
+            yield self.finding(
+                "the file names no EOS token",
+                where=EOS,
+                evidence=f"no such key{taken}",
+                fix=SET_ID,
+                mend=_named(subject, "eos_token_id"),
+            )
         for key, number in ((EOS, facts.eos_id), (EOT, facts.eot_id)):
             if number is None or (key == EOT and number == facts.eos_id):
                 continue
@@ -50,7 +57,11 @@ class EndToken(Rule):
             if text is None:
                 evidence = f"id {number}, vocabulary {len(vocabulary)}"
                 yield self.finding(
-                    f"{key} is {number}, but there is no such token", where=key, evidence=evidence, fix=SET_ID
+                    f"{key} is {number}, but there is no such token",
+                    where=key,
+                    evidence=evidence,
+                    fix=SET_ID,
+                    mend=_named(subject, key.rpartition(".")[2]),
                 )
             elif vocabulary.kind(number) is not TokenType.CONTROL:
                 known = text in END_TEXTS
@@ -61,6 +72,7 @@ class EndToken(Rule):
                     evidence=f"id {number} {text!r} has the type {vocabulary.kind(number).name}",
                     fix="give the right id, or set its tokenizer.ggml.token_type to 3 (control)",
                     severity=Severity.WARNING if known else Severity.ERROR,
+                    mend=_named(subject, key.rpartition(".")[2], unless=number),
                 )
 
     def _produced(self, subject: Subject) -> Iterable[Finding]:
@@ -86,6 +98,9 @@ class EndToken(Rule):
                 where="chat_template",
                 evidence=f"{after}; answers end at {', '.join(map(repr, sorted(ends))) or 'nothing'}",
                 fix="name the token that ends a turn as eot_token_id, or end the template's turns with the EOS token",
+                mend=next(
+                    (_named(subject, f"{role}_token_id") for role in ("eot", "eom") if _free(subject, role)), None
+                ),
             )
         elif facts.eos_token and facts.eos_token in body and facts.eos_token not in found:
             start = max(0, turns.index(facts.eos_token, len(turns) - len(body)) - 20)
@@ -94,6 +109,7 @@ class EndToken(Rule):
                 where=EOS,
                 evidence=f"the prompt has {turns[start : start + 60]!r}; {after}",
                 fix=SET_ID,
+                mend=_named(subject, "eos_token_id", unless=facts.eos_id),
             )
         elif named and not named & set(found):
             yield self.finding(
@@ -102,7 +118,18 @@ class EndToken(Rule):
                 evidence=f"EOS is {facts.eos_token!r}; {after}",
                 fix=f"name {found[-1]!r} as eot_token_id",
                 severity=Severity.INFO,
+                mend=_named(subject, "eot_token_id") if _free(subject, "eot") else None,
             )
+
+
+def _free(subject: Subject, role: str) -> bool:
+    return f"tokenizer.ggml.{role}_token_id" not in subject.header.metadata
+
+
+def _named(subject: Subject, key: str, unless: int | None = None) -> Mend | None:
+    """Return the mend that names what ends the template's turns, where that is one special token and not ``unless``."""
+    found = terminator(subject) if subject.profile == "chat" else None
+    return override(**{key: found[0]}) if found and found[0] != unless else None
 
 
 def _first(tail: str, ends: Iterable[str]) -> str:

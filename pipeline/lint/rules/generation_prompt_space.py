@@ -4,7 +4,10 @@ from collections.abc import Iterable
 
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.rules._base import TemplateRule
+from pipeline.lint.rules._mends import retext
 from pipeline.lint.subject import Subject
+
+MOST = 40
 
 
 class GenerationPromptSpace(TemplateRule):
@@ -28,7 +31,21 @@ class GenerationPromptSpace(TemplateRule):
                 where="chat_template",
                 evidence=f"the prompt ends with {prompt[-40:]!r}",
                 fix="take the space out of the end of the template",
+                mend=retext(subject, _without_space(subject.template or "", prompt)),
             )
+
+
+def _without_space(template: str, prompt: str) -> str:
+    """Return a template without the spaces at the end of its prompt; unchanged where it doesn't write them as they are."""
+    body = prompt.rstrip(" \t")
+    spaces = prompt[len(body) :]
+    for length in range(min(MOST, len(body)), 0, -1):
+        for near in dict.fromkeys((body[-length:].replace("\n", "\\n"), body[-length:])):
+            at = template.rfind(near + spaces)
+            if at >= 0:
+                end = at + len(near)
+                return template[:end] + template[end + len(spaces) :]
+    return template
 
 
 RULE = GenerationPromptSpace()

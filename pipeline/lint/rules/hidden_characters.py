@@ -4,11 +4,13 @@ import unicodedata
 from collections.abc import Iterable
 
 from pipeline.lint.model import Finding, Severity
+from pipeline.lint.rules._mends import retext
 from pipeline.lint.rules._template import ScanRule, sources
 from pipeline.lint.subject import Subject
 
 DECEIVING = frozenset(range(0x202A, 0x202F)) | frozenset(range(0x2066, 0x206A)) | frozenset(range(0xE0000, 0xE0080))
 INVISIBLE = frozenset({0x00AD, 0x180E, 0x200B, 0x200E, 0x200F, 0x2060, 0x2061, 0x2062, 0x2063, 0x2064, 0xFEFF})
+BOM = 0xFEFF
 CONTROLS = (frozenset(range(0x20)) | {0x7F} | frozenset(range(0x80, 0xA0))) - {0x09, 0x0A, 0x0D}
 
 
@@ -41,6 +43,9 @@ class HiddenCharacters(ScanRule):
                     where=f"{source.name}:{line}:{column}",
                     evidence=ascii(template[max(0, first - 40) : first + 40]),
                     fix="take them out, or write them as an escape",
+                    mend=retext(subject, template[1:])
+                    if found == [0] and code == BOM and template == subject.template
+                    else None,
                     severity=severity,
                 )
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from pipeline.gguf.types import TokenType
 from pipeline.gguf.values import Array
-from pipeline.lint.model import Finding, Severity
+from pipeline.lint.model import Finding, Mend, Severity
 from pipeline.lint.rules._base import Rule
+from pipeline.lint.rules._mends import override
 from pipeline.lint.subject import Subject
 
 PREFIX = "tokenizer.ggml."
@@ -50,6 +53,7 @@ class IgnoredKeys(Rule):
                     evidence=f"{key} is {metadata[key]!r}, {meant} is {metadata.get(meant)!r}",
                     fix=f"name the key {meant}, or remove it",
                     severity=Severity.INFO,
+                    mend=_meant(metadata, key, meant),
                 )
             elif ENDS.fullmatch(key) and key not in KNOWN_ENDS and not isinstance(metadata[key], bool):
                 value = metadata[key]
@@ -64,7 +68,25 @@ class IgnoredKeys(Rule):
                         evidence=f"not among the ends: {shown}; answers end at "
                         + ", ".join(map(repr, sorted(vocabulary.ends))),
                         fix="name them as tokenizer.ggml.eot_token_id and eom_token_id",
+                        mend=_ends(subject, list(lost)),
                     )
+
+
+def _meant(metadata: Mapping[str, Any], key: str, meant: str) -> Mend | None:
+    """Return the mend that says under its right name what a misspelt key says, where that says nothing."""
+    short = meant.removeprefix(PREFIX)
+    value = metadata[key]
+    if meant in metadata or short == meant or not isinstance(value, (bool, int, str)):
+        return None
+    return override(**{short: value})
+
+
+def _ends(subject: Subject, lost: list[int]) -> Mend | None:
+    """Return the mend that names control tokens as ends, where there is a key for each that says nothing yet."""
+    free = [role for role in ("eot", "eom") if f"{PREFIX}{role}_token_id" not in subject.header.metadata]
+    if len(lost) > len(free) or any(subject.vocabulary.kind(number) is not TokenType.CONTROL for number in lost):
+        return None
+    return override(**{f"{role}_token_id": number for role, number in zip(free, lost, strict=False)})
 
 
 RULE = IgnoredKeys()

@@ -3,8 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pipeline.gguf.types import ARRAY, STRING, UINT32
-from pipeline.lint.model import Finding, Severity
+from pipeline.lint.model import Finding, Mend, Severity
 from pipeline.lint.rules._base import Rule
+from pipeline.lint.rules._mends import override
 from pipeline.lint.rules.token_id_range import KEYS
 from pipeline.lint.subject import Subject
 
@@ -70,7 +71,14 @@ class KeyTypes(Rule):
                     where=key,
                     evidence=f"{key} is {subject.header.metadata[key]!r} of type {NAMES[kind]}",
                     fix=f"write the key again as {NAMES[want]}",
+                    mend=_as_wanted(key, subject.header.metadata[key]),
                 )
+
+
+def _as_wanted(key: str, value: object) -> Mend | None:
+    """Return the mend that says a value of the tokenizer again: an override has the right type."""
+    short = key.removeprefix("tokenizer.ggml.")
+    return override(**{short: value}) if short != key and isinstance(value, (bool, int, str)) else None
 
 
 RULE = KeyTypes()

@@ -3,8 +3,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pipeline.lint.model import Finding, Severity
+from pipeline.lint.model import Finding, Mend, Severity
 from pipeline.lint.rules._base import Rule
+from pipeline.lint.rules._mends import override, terminator
 from pipeline.lint.subject import Subject
 
 PLACEHOLDER = re.compile(r"dummy|unused|reserved|placeholder|extra_?id|\[PAD\d+\]|\[EMPTY_\d+\]", re.IGNORECASE)
@@ -44,7 +45,14 @@ class PlaceholderToken(Rule):
                 evidence=f"id {number} {text!r}",
                 fix="convert the model again with all of its tokenizer's files, or correct the id",
                 severity=Severity.WARNING if role == "bos" else Severity.ERROR,
+                mend=_named(subject, role),
             )
+
+
+def _named(subject: Subject, role: str) -> Mend | None:
+    """Return the mend that names what ends the template's turns."""
+    found = terminator(subject) if role in ("eos", "eot") and subject.profile == "chat" else None
+    return override(**{f"{role}_token_id": found[0]}) if found else None
 
 
 RULE = PlaceholderToken()

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.rules._base import TemplateRule
+from pipeline.lint.rules._mends import retext
 from pipeline.lint.subject import Subject
 
 PLACEHOLDER = re.compile(
@@ -38,7 +39,37 @@ class TemplatePlaceholder(TemplateRule):
                 evidence=template[max(0, found.start() - 40) : found.end() + 20],
                 fix="put in {{ eos_token }}, {{ bos_token }} or what is meant",
                 severity=Severity.ERROR if shown else Severity.WARNING,
+                mend=retext(subject, _filled(template, found)),
             )
+
+
+def _filled(template: str, found: re.Match[str]) -> str:
+    """Return a template that writes the token in a placeholder's every place; unchanged where no token is meant."""
+    name = next((name for name in ("eos_token", "bos_token") if name[:3].upper() in found[0]), "")
+    if not name:
+        return template
+    pieces = template.split(found[0])
+    text = pieces[0]
+    for piece in pieces[1:]:
+        code = max(text.rfind("{{"), text.rfind("{%"))
+        quote = _quote(text[code:]) if code > max(text.rfind("}}"), text.rfind("%}")) else ""
+        text += (f"{quote} + {name} + {quote}" if quote else f"{{{{ {name} }}}}") + piece
+    return text
+
+
+def _quote(code: str) -> str:
+    """Return the quotation mark of the string that stands open at the end of a piece of code."""
+    mark, escaped = "", False
+    for character in code:
+        if escaped:
+            escaped = False
+        elif mark and character == "\\":
+            escaped = True
+        elif character == mark:
+            mark = ""
+        elif not mark and character in "'\"":
+            mark = character
+    return mark
 
 
 RULE = TemplatePlaceholder()

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.lint.model import Finding, Severity
-from pipeline.lint.probes import ANSWER, RESULT, ROUNDS, SECOND, VALUE
+from pipeline.gguf.types import TokenType
+from pipeline.lint.model import Finding, Mend, Severity
+from pipeline.lint.probes import ANSWER, OTHER_VALUE, RESULT, ROUNDS, SECOND, VALUE
 from pipeline.lint.rules._base import TemplateRule
+from pipeline.lint.rules._mends import opener, override
 from pipeline.lint.subject import Subject
+
+EOM = "tokenizer.ggml.eom_token_id"
 
 
 class ToolCallEnd(TemplateRule):
@@ -40,8 +44,26 @@ class ToolCallEnd(TemplateRule):
                     evidence=f"after a call comes {after[:80]!r}; answers end at {', '.join(map(repr, sorted(ends)))}",
                     fix="name the token that ends a call as tokenizer.ggml.eom_token_id, or end the call's turn with "
                     "the token that ends other turns",
+                    mend=_named(subject, after),
                 )
             return
+
+
+def _named(subject: Subject, after: str) -> Mend | None:
+    """Return the mend that names the token behind a call, where it is the one control token before the next turn, and none
+    that stands between two calls.
+    """
+    vocabulary, opens = subject.vocabulary, opener(subject)
+    controls = {text for text, number in vocabulary.ids.items() if vocabulary.kind(number) is TokenType.CONTROL}
+    places = sorted((after.index(text), -len(text), text) for text in controls if text and text in after)
+    if EOM in subject.header.metadata or [text for _, _, text in places[1:2]] != [opens]:
+        return None
+    first = places[0][2]
+    between = (subject.renderings["parallel"].text or "").partition(VALUE)[2].partition(OTHER_VALUE)[0]
+    if first == opens or first in between:
+        return None
+    number = vocabulary.ids[first]
+    return override(eom_token_id=number)
 
 
 RULE = ToolCallEnd()
