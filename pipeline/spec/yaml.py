@@ -78,6 +78,42 @@ def parse(text: str, file: str) -> Document:
     return document
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands in a text: from ``start`` up to ``end`` (characters, from 0). ``flow`` tells whether it is
+    written in brackets or on one line; ``column`` is where a mapping's keys stand, from 0.
+    """
+
+    start: int
+    end: int
+    flow: bool
+    column: int
+
+
+def places(text: str) -> dict[Path, Place]:
+    """Return where every value of a sound document stands, by its path: what an edit of the text needs to know."""
+    found: dict[Path, Place] = {}
+
+    def visit(node: yaml.Node, path: Path) -> int:
+        """Note a node; returns where its last character stands, without the space and comments behind it."""
+        start, end, flow = node.start_mark.index, node.end_mark.index, bool(getattr(node, "flow_style", True))
+        inner: list[tuple[str | int, yaml.Node]] = []
+        if isinstance(node, yaml.MappingNode):
+            inner = [(str(key.value), value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            inner = list(enumerate(node.value))
+        ends = [visit(value, (*path, key)) for key, value in inner]
+        if ends and not flow:
+            end = max(ends)
+        found[path] = Place(start, end, flow, node.start_mark.column)
+        return end
+
+    node = _Loader(text).get_single_node()
+    if node is not None:
+        visit(node, ())
+    return found
+
+
 def _malformed(file: str, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
