@@ -136,9 +136,7 @@ def _rules_of_metrics(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
     }
     if not any(run.key.stage == "bench" for run in runs):
         missing.add("bench")
-    return [
-        judge_metric(name, limit.min, limit.max, values, missing) for name, limit in lock.spec.gates.metrics.items()
-    ]
+    return [judge_metric(name, limit, values, missing) for name, limit in lock.spec.gates.metrics.items()]
 
 
 def _no_gates(lock: Lockfile) -> Iterable[Reason]:

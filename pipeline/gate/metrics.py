@@ -8,7 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pipeline.checks.model import Verdict
+from pipeline.gate.enough import enough
 from pipeline.record.model import Reason, Run
+from pipeline.spec.model import Limit
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Measured:
     low: float | None = None
     high: float | None = None
     reason: str = ""
+    n: int = 0
 
     def __str__(self) -> str:
         if self.value is None:
@@ -41,7 +44,8 @@ def measured(runs: Sequence[Run]) -> list[Measured]:
     for run in runs:
         if run.key.stage == "eval" and (evaluation := run.result.evaluation):
             found += [
-                Measured(f"{run.key.subject}.{m.name}", "", m.value, m.unit, m.low, m.high) for m in evaluation.metrics
+                Measured(f"{run.key.subject}.{m.name}", "", m.value, m.unit, m.low, m.high, n=m.n)
+                for m in evaluation.metrics
             ]
         if run.key.stage == "bench":
             found += [
@@ -51,31 +55,58 @@ def measured(runs: Sequence[Run]) -> list[Measured]:
     return found
 
 
-def judge_metric(
-    rule: str, low: float | None, high: float | None, values: Sequence[Measured], missing: Collection[str]
-) -> Reason:
+def judge_metric(rule: str, limit: Limit, values: Sequence[Measured], missing: Collection[str]) -> Reason:
     """Judge one bound. ``rule`` is the name as written, ``NAME[@TEST]``; without a test, every setting must hold.
 
-    ``missing`` names the suites (and ``bench``) that have not been run.
+    What has an interval passes when all of it lies within the bounds and fails when all of it lies outside; between
+    these the items are too few to tell, which is unknown. ``limit.by`` may ask for the value alone. ``missing`` names
+    the suites (and ``bench``) that have not been run.
     """
-    bounds = [f"{word} {bound:g}" for word, bound in (("min", low), ("max", high)) if bound is not None]
-    title = f"{rule}: {', '.join(bounds) or 'any value'}"
+    bounds = [f"{word} {bound:g}" for word, bound in (("min", limit.min), ("max", limit.max)) if bound is not None]
+    title = f"{rule}: {', '.join(bounds)}{' by value' if limit.by == 'value' else ''}"
     found = [value for value in values if rule in (value.name, f"{value.name}@{value.test}")]
     if not found:
         return Reason(title, Verdict.UNKNOWN, _why_missing(rule, values, missing))
-    judged = [(value, _judge(value, low, high)) for value in found]
-    verdict = next((v for v in (Verdict.FAIL, Verdict.UNKNOWN) if any(v is got for _, got in judged)), Verdict.PASS)
-    shown = [value for value, got in judged if got is verdict]
+    judged = [(value, *_judge(value, limit)) for value in found]
+    verdict = next((v for v in (Verdict.FAIL, Verdict.UNKNOWN) if any(v is got for _, got, _ in judged)), Verdict.PASS)
+    shown = [(value, why) for value, got, why in judged if got is verdict]
     several = len(found) > 1
-    return Reason(title, verdict, "; ".join(f"{value.test}: {value}" if several else str(value) for value in shown))
+    return Reason(
+        title, verdict, "; ".join((f"{value.test}: {value}" if several else str(value)) + why for value, why in shown)
+    )
 
 
-def _judge(measured: Measured, low: float | None, high: float | None) -> Verdict:
+def _judge(measured: Measured, limit: Limit) -> tuple[Verdict, str]:
+    """Return the verdict, and what is to be said beside the number."""
     value = measured.value
     if value is None or math.isnan(value):
-        return Verdict.UNKNOWN
-    holds = (low is None or value >= low) and (high is None or value <= high)
-    return Verdict.PASS if holds else Verdict.FAIL
+        return Verdict.UNKNOWN, ""
+    least, most = (-math.inf if limit.min is None else limit.min), (math.inf if limit.max is None else limit.max)
+    if limit.by == "value" or measured.low is None or measured.high is None:
+        return (Verdict.PASS if least <= value <= most else Verdict.FAIL), ""
+    if least <= measured.low and measured.high <= most:
+        return Verdict.PASS, ""
+    if measured.high < least or measured.low > most:
+        return Verdict.FAIL, ""
+    return Verdict.UNKNOWN, f": {not_shown(measured, limit)}"
+
+
+def not_shown(measured: Measured, limit: Limit) -> str:
+    """Return why an interval that a bound runs through decides nothing, and about how many items would."""
+    value, low, high = measured.value, measured.low, measured.high
+    assert value is not None and low is not None and high is not None
+    crossed = [
+        (word, bound)
+        for word, bound in (("min", limit.min), ("max", limit.max))
+        if bound is not None and low <= bound <= high and bound != (low if word == "min" else high)
+    ]
+    sizes = [enough(value, low, high, measured.n, bound, share=measured.unit == "share") for _, bound in crossed]
+    said = f"not shown either way, {' and '.join(f'{word} {bound:g}' for word, bound in crossed)} lies within it"
+    if None in sizes or not measured.n:
+        return f"{said}, and more items would not tell while the value is that near; by: value asks for the value alone"
+    right = (limit.min is None or value >= limit.min) and (limit.max is None or value <= limit.max)
+    needed = max(size for size in sizes if size is not None)
+    return f"{said}: n = {measured.n} is too small; if the value stays, about {needed:,} would show that it {'holds' if right else 'fails'}"
 
 
 def _why_missing(rule: str, values: Sequence[Measured], missing: Collection[str]) -> str:

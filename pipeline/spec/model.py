@@ -164,6 +164,10 @@ class Limit(Part):
 
     min: float | None = Field(default=None, description="The least that is accepted.")
     max: float | None = Field(default=None, description="The most that is accepted.")
+    by: Literal["interval", "value"] = Field(
+        default="interval",
+        description="What must lie within the bounds: the whole 95 % interval, where the metric has one, or the value alone.",
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
