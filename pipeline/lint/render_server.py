@@ -20,6 +20,20 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 IDLE_SECONDS = 60.0
+REFUSED = (
+    "open",
+    "os.",
+    "socket.",
+    "subprocess.",
+    "ctypes.",
+    "shutil.",
+    "mmap.",
+    "fcntl.",
+    "resource.",
+    "signal.",
+    "pty.",
+)
+ESCAPED = "the template reached beyond its sandbox"
 WARM = "{% for message in messages %}{{ message.role + message['content'] | trim }}{% endfor %}"
 
 
@@ -39,6 +53,19 @@ def limit(memory: int, cpu: int) -> None:
             resource.setrlimit(what, (most, most))
 
 
+def guard() -> None:
+    """Refuse for good what no rendering needs: should a template get out of the sandbox, it gets no further. Python's own
+    source files may be read, as a traceback does.
+    """
+    sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
+    reads = event == "open" and str(arguments[0]).endswith(".py") and not str(arguments[1] or "r").strip("rbt")
+    if event.startswith(REFUSED) and not reads:
+        raise PermissionError(f"{ESCAPED}: {event}")
+
+
 def render(child: Any, line: bytes) -> NoReturn:
     """Answer a request and end: ``templates`` by name, ``jobs`` each with its template's name and context, ``memory``,
     ``cpu``.
@@ -47,6 +74,7 @@ def render(child: Any, line: bytes) -> NoReturn:
     try:
         request = json.loads(line)
         limit(request["memory"], request["cpu"])
+        guard()
         for answer in child.answers(request["templates"], request["jobs"]):
             say(answer)
         status = 0

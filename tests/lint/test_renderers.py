@@ -115,3 +115,31 @@ def test_templates_beyond_all_bounds_are_not_even_sent() -> None:
 def test_all_prompts_together_are_bounded() -> None:
     found = render_all({"t": "{{ 'x' * 4000000 }}"}, [Job("t", {})] * 6)
     assert [item.kind for item in found] == [""] * 4 + ["limit"] * 2
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open('/etc/passwd')",
+        "open('{}', 'w')",
+        "__import__('os').system('touch {}')",
+        "__import__('os').fork()",
+        "__import__('socket').socket()",
+        "__import__('subprocess').run(['true'])",
+        "__import__('os').listdir('/')",
+        "__import__('resource').setrlimit(0, (9, 9))",
+        "__import__('ctypes').CDLL(None)",
+    ],
+)
+def test_what_gets_out_of_the_sandbox_gets_no_further(code: str, tmp_path: Path) -> None:
+    """As if the sandbox had a hole: the guard of the process stands behind it."""
+    folder = Path(renderers.__file__).parent
+    run = (
+        f"import sys; sys.path[:0] = [{str(folder)!r}]; import render_server as server, linecache\n"
+        f"server.limit(1 << 30, 5); server.guard(); linecache.getlines({renderers.__file__!r})\n"
+        f"try: {code.format(tmp_path / 'made')}\n"
+        "except PermissionError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, timeout=20)
+    assert "beyond its sandbox" in done.stdout, done.stderr
+    assert not (tmp_path / "made").exists()
