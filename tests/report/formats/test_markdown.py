@@ -15,7 +15,7 @@ def test_a_rejection_leads_with_the_rules_that_do_not_hold() -> None:
     head = text.split("more rules passed")[0]
     assert head.count("| ❌ |") == 2
     assert "n = 54 is too small" in head
-    assert head.count("| ❔ |") == 2
+    assert head.count("| ❔ |") == 3
     assert "the call came out as plain content" in head
 
 
