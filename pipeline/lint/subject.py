@@ -18,6 +18,8 @@ from pipeline.spec.model import Spec
 from pipeline.spec.sources._splits import split_set
 
 if TYPE_CHECKING:
+    from pipeline.lint.evidence.hollow import Served
+    from pipeline.lint.evidence.vocabulary import Spoken
     from pipeline.runtime.build import EngineBuild
 
 MOST_PARTS = 1000
@@ -68,6 +70,20 @@ class Subject:
             Job("tools" if name in WITH_TOOLS else "chat", {**fixed, **context}) for name, context in PROBES.items()
         ]
         return dict(zip(PROBES, render_all(templates, jobs), strict=True))
+
+    @cached_property
+    def spoken(self) -> Spoken:
+        """What the engine makes of the vocabulary; asked when it is first wanted."""
+        from pipeline.lint.evidence.vocabulary import speak
+
+        return speak(self)
+
+    @cached_property
+    def served(self) -> Served:
+        """What llama-server makes of the template and the vocabulary; asked when it is first wanted."""
+        from pipeline.lint.evidence.hollow import serve
+
+        return serve(self)
 
     @property
     def _tool_template(self) -> str | None:

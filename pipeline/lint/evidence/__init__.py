@@ -1,0 +1,1 @@
+"""What the engine says of a model, gathered once for all rules that ask: never needs the weights."""

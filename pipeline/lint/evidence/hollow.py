@@ -1,0 +1,168 @@
+"""What the real llama-server makes of a file's chat template and vocabulary, on an empty body in place of the weights."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from pipeline.core.errors import EngineError
+from pipeline.core.proc import ending
+from pipeline.lint.evidence.requests import REQUESTS
+from pipeline.runtime.hollow import serving, why_not, write_hollow
+from pipeline.runtime.server import NotReady, Running
+
+if TYPE_CHECKING:
+    from pipeline.lint.subject import Subject
+
+READY_WITHIN, ANSWER_WITHIN = 30.0, 10.0
+COUNTED = ("user", "turns", "system", "as-served")
+"""Requests whose prompts are split into tokens, with what the engine adds."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server said to a request: a prompt (``text``), or why there is none (``error``; ``status`` 0 where no answer
+    came).
+    """
+
+    text: str | None = None
+    error: str = ""
+    status: int = 0
+
+    @property
+    def words(self) -> str:
+        """The error without the code around it: the server shows the template, and says what is wrong at the end."""
+        return last_words(self.error)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a server said, or why there is nothing: ``missing`` tells what kept us from starting it, ``refusal`` what it said
+    as it did not start (``ending`` in words: ``exit code 1``).
+
+    ``replies`` maps the names of ``REQUESTS`` to what it made of them, ``tokens`` some of these to their prompts' tokens,
+    BOS included; ``seconds`` is how long it took to start, ``lost`` how it died while it was asked ("" if it didn't).
+    """
+
+    missing: str = ""
+    refusal: tuple[str, ...] = ()
+    ending: str = ""
+    seconds: float = 0.0
+    props: Mapping[str, Any] = field(default_factory=dict)
+    replies: Mapping[str, Reply] = field(default_factory=dict)
+    tokens: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    lost: str = ""
+
+    @property
+    def up(self) -> bool:
+        """Whether there is something to judge."""
+        return bool(self.replies)
+
+    def text(self, name: str) -> str | None:
+        """Return the server's prompt for a request, None where it gave none."""
+        return self.replies.get(name, Reply()).text
+
+    @property
+    def caps(self) -> Mapping[str, bool]:
+        """What the server takes the template to be able to do."""
+        return dict(self.props.get("chat_template_caps") or {})
+
+
+def serve(subject: Subject) -> Served:
+    """Start a server and ask it everything. A second or two for a large vocabulary."""
+    if reason := why_not(subject.header):
+        return Served(missing=reason)
+    if subject.engine is None:
+        return Served(missing="there is no engine to ask")
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+        path, template = Path(folder) / "hollow.gguf", Path(folder) / "template.jinja"
+        write_hollow(subject.header, path)
+        replaced = bool(subject.template) and subject.template != subject.facts.chat_template
+        if replaced:
+            template.write_text(subject.template or "", encoding="utf-8", newline="")
+        try:
+            with serving(
+                subject.engine, path, template=template if replaced else None, ready_within=READY_WITHIN
+            ) as server:
+                return _ask(server)
+        except NotReady as error:
+            said = tuple(errors(error.log)) or (error.message.splitlines()[0],)
+            return Served(refusal=said, ending=error.ending)
+        except EngineError as error:
+            return Served(missing=error.message)
+
+
+def errors(log: str) -> Iterator[str]:
+    """Yield what a server's log says at the level of errors; lines that are none of its own (an abort's) too."""
+    for line in log.splitlines():
+        try:
+            said = json.loads(line)
+        except ValueError:
+            if line.strip() and not line.startswith("warning: "):
+                yield line.strip()
+            continue
+        if isinstance(said, dict) and said.get("level") == "error":
+            yield str(said.get("msg", "")).strip()
+
+
+def last_words(said: str) -> str:
+    """Return the last line of an error of the server's, which says what is wrong."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1].removeprefix("Error: ")[:300] if lines else ""
+
+
+def _ask(server: Running) -> Served:
+    replies: dict[str, Reply] = {}
+    props = _get(server)
+    for name, body in REQUESTS.items():
+        replies[name] = _reply(server, body)
+        if not replies[name].status:
+            break
+    tokens = {name: _tokens(server, text) for name in COUNTED if name in replies and (text := replies[name].text)}
+    code = server.process.poll()
+    return Served(
+        seconds=server.load_seconds,
+        props=props,
+        replies=replies,
+        tokens={name: found for name, found in tokens.items() if found},
+        lost="" if code is None else ending(code),
+    )
+
+
+def _get(server: Running) -> dict[str, Any]:
+    try:
+        return dict(server.client.get("/props", timeout=ANSWER_WITHIN).raise_for_status().json())
+    except (httpx.HTTPError, ValueError):
+        return {}
+
+
+def _reply(server: Running, body: Mapping[str, Any]) -> Reply:
+    try:
+        answer = server.client.post("/apply-template", json=body, timeout=ANSWER_WITHIN)
+    except httpx.TimeoutException:
+        return Reply(error=f"no answer within {ANSWER_WITHIN:.0f} s")
+    except httpx.HTTPError as error:
+        return Reply(error=f"the connection broke: {error}")
+    try:
+        said = answer.json()
+        if answer.is_success:
+            return Reply(text=str(said["prompt"]), status=answer.status_code)
+        return Reply(error=str(said["error"]["message"]), status=answer.status_code)
+    except (ValueError, KeyError, TypeError):
+        return Reply(error=answer.text[:500], status=answer.status_code)
+
+
+def _tokens(server: Running, text: str) -> tuple[int, ...]:
+    body = {"content": text, "add_special": True, "parse_special": True}
+    try:
+        return tuple(
+            server.client.post("/tokenize", json=body, timeout=ANSWER_WITHIN).raise_for_status().json()["tokens"]
+        )
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return ()

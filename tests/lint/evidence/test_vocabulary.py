@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.lint.evidence.vocabulary import SPLIT
+from pipeline.runtime import vocabulary
+from pipeline.runtime.build import EngineBuild
+from tests import zoo
+from tests.lint.made import made, tokens
+from tests.lint.subjects import sound
+
+
+def test_the_sound_model(engine_build: EngineBuild) -> None:
+    spoken = replace(sound(), engine=engine_build).spoken
+    assert spoken.reading and zoo.token("<|im_end|>") in spoken.reading.ends
+    assert set(spoken.prompts) == set(SPLIT) and spoken.prompts["user"][0] == zoo.token("<|im_start|>")
+
+
+def test_a_vocabulary_that_is_refused(tmp_path: Path) -> None:
+    spoken = made(tmp_path, "pre-unknown").spoken
+    assert spoken.refusal and spoken.refusal.log and not spoken.prompts and not spoken.missing
+
+
+def test_a_file_without_a_vocabulary() -> None:
+    assert tokens().spoken.missing == "the file has no vocabulary"
+
+
+def test_a_completion_model_is_read_without_prompts(tmp_path: Path) -> None:
+    spoken = made(tmp_path, "no-template", profile="completion", checks=[]).spoken
+    assert spoken.reading and spoken.prompts == {}
+
+
+def test_without_the_bindings_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabulary, "bound_library", lambda: None)
+    assert "not installed" in replace(sound()).spoken.missing
