@@ -20,7 +20,8 @@ import duckdb
 from pydantic import BaseModel
 
 from pipeline.checks.assertions._base import assertions
-from pipeline.checks.suite import Case, Document, Tool, Turn, load_suite
+from pipeline.checks.options import Options, Repeat, Requires, Tool
+from pipeline.checks.suite import Case, Document, Turn, load_suite
 from pipeline.cli.main import COMMANDS, assay
 from pipeline.core import errors
 from pipeline.core.kinds import discover
@@ -175,7 +176,10 @@ def suites() -> str:
             )
         )
     parts = ["# Suites", MARK, intro, table(*rows), "## Kind behaviour", doc(sys.modules[Document.__module__])]
-    parts += [f"### {model.__name__}\n\n{doc(model)}\n\n{keys(model)}" for model in (Document, Case, Turn, Tool)]
+    parts += [
+        f"### {model.__name__}\n\n{doc(model)}\n\n{keys(model)}"
+        for model in (Document, Case, Turn, Options, Repeat, Requires, Tool)
+    ]
     for name, kind in discover("pipeline.evals.kinds").items():
         parts += [f"## Kind {name}", doc(kind), doc(kind.Config), keys(kind.Config)]
     return "\n\n".join(parts)

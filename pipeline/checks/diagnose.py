@@ -23,6 +23,12 @@ GRADES = {
     "needless_call": "a tool was called where none was wanted",
     "runaway": "the answer did not end within the limit",
     "text": "the text is not as it must be",
+    "too_long": "the answer is longer than it may be",
+    "bad_json": "the content is not the JSON that was asked for",
+    "reasoning": "the reasoning is not as it must be",
+    "prompt": "the prompt that the chat template makes is not as it must be",
+    "injection": "text of a message is read as the machinery of the chat",
+    "cache": "an answer from the prompt cache is another one",
     "stream": "streamed and whole answer differ",
     "protocol": "the answer breaks the API's protocol",
     "engine_limit": "the engine does not do what was asked; nothing can be said of the model",
@@ -30,6 +36,7 @@ GRADES = {
     "server_crash": "the server broke off or is gone",
     "timeout": "the server did not answer in time",
     "not_reached": "the question could not be put",
+    "not_applicable": "the case asks for what the model does not claim to do",
 }
 
 
@@ -75,19 +82,12 @@ def missing_call(answer: Answer, tools: Collection[str]) -> Fault | None:
     return Fault("no_call", f"no tool was called; the answer is {short(answer.content)}")
 
 
-def wrong_call(calls: Sequence[Call], wanted: Sequence[tuple[str, dict[str, Any] | None]]) -> Fault | None:
-    """Compare calls with those wanted, in any order: (name, arguments); arguments None means any."""
+def wrong_call(calls: Sequence[Call], wanted: Sequence[tuple[str, dict[str, Any] | None, bool]]) -> Fault | None:
+    """Compare calls with those wanted, in any order: (name, arguments, exact); arguments None means any."""
     left = list(calls)
     unmet = []
-    for name, arguments in wanted:
-        hit = next(
-            (
-                call
-                for call in left
-                if call.name == name and (arguments is None or same_arguments(call.parsed(), arguments))
-            ),
-            None,
-        )
+    for name, arguments, exact in wanted:
+        hit = next((call for call in left if call.name == name and _fits(call, arguments, exact)), None)
         if hit:
             left.remove(hit)
         else:
@@ -104,6 +104,18 @@ def wrong_call(calls: Sequence[Call], wanted: Sequence[tuple[str, dict[str, Any]
     if left:
         return Fault("needless_call", f"one call too many: {', '.join(map(str, left))}")
     return None
+
+
+def _fits(call: Call, arguments: dict[str, Any] | None, exact: bool) -> bool:
+    got = call.parsed()
+    if arguments is None:
+        return got is not None
+    return _identical(got, arguments) if exact else same_arguments(got, arguments)
+
+
+def _identical(got: Any, wanted: Any) -> bool:
+    """Compare with types: 1, 1.0 and true are not the same."""
+    return json.dumps(got, sort_keys=True) == json.dumps(wanted, sort_keys=True)
 
 
 def runaway(answer: Answer) -> str:

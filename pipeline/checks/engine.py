@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
-from pipeline.checks.assertions._base import Seen, assertions, wants_stream
+from pipeline.checks.able import Able, able
+from pipeline.checks.assertions._base import Seen, assertions
+from pipeline.checks.conversation import said
 from pipeline.checks.diagnose import Fault, short
 from pipeline.checks.model import Outcome, Verdict
-from pipeline.checks.suite import Case, CheckSuite, Turn, load_suite
+from pipeline.checks.probe import NoAnswer, Probe
+from pipeline.checks.streamed import differs
+from pipeline.checks.suite import Attempt, Case, CheckSuite, load_suite
 from pipeline.core.progress import SILENT, Progress
-from pipeline.runtime.answer import Answer
-from pipeline.runtime.ask import ask, ask_stream, healthy, template_caps
+from pipeline.runtime.answer import Answer, Trouble
+from pipeline.runtime.ask import ask, ask_stream, healthy
 
 __all__ = ["load_suite", "run_suite"]
 TIMEOUT_SECONDS = 120.0
@@ -33,26 +36,24 @@ def run_suite(
     progress: Progress = SILENT,
     timeout: float = TIMEOUT_SECONDS,
 ) -> tuple[Outcome, ...]:
-    """Return one outcome a case, in the suite's order. ``client`` has the server's base URL and key; ``timeout`` bounds each answer, in
-    seconds. A dead or silent server makes the rest unknown; no error of it is raised."""
-    caps = template_caps(client)
-    run = _Run(
-        suite,
-        client,
-        model,
-        sampling,
-        timeout,
-        caps.get("supports_tools"),
-    )
+    """Return the outcomes of all attempts at all cases, in the suite's order. ``client`` has the server's base URL and key; ``timeout``
+    bounds each answer, in seconds. A dead or silent server makes the rest unknown; no error of it is raised."""
+    probe = Probe(client, timeout)
+    run = _Run(suite, probe, model, able(probe))
+    attempts = [(case, one) for case in suite.document.cases for one in suite.attempts(case, sampling)]
     outcomes: list[Outcome] = []
     silent, gone = 0, ""
-    with progress.task(f"check {suite.name}", total=len(suite.document.cases), unit="cases") as task:
-        for case in suite.document.cases:
-            if gone:
-                outcomes.append(run.outcome(case, Fault("not_reached", gone, Verdict.UNKNOWN)))
+    with progress.task(f"check {suite.name}", total=len(attempts), unit="attempts") as task:
+        for case, attempt in attempts:
+            lacks = run.able.lacks(case.requires or suite.document.requires)
+            if lacks:
+                if attempt.number == 1 and not attempt.sampled:
+                    outcomes.append(run.outcome(case, attempt, lacks))
+            elif gone:
+                outcomes.append(run.outcome(case, attempt, Fault("not_reached", gone, Verdict.UNKNOWN)))
             else:
-                outcome = run.case(case)
-                silent = silent + 1 if outcome.diagnosis.startswith("timeout:") else 0
+                outcome = run.attempt(case, attempt)
+                silent = silent + 1 if outcome.grade == "timeout" else 0
                 if not healthy(client):
                     gone = f"the server is gone since case {case.id}"
                     outcome = run.after_crash(outcome)
@@ -66,58 +67,48 @@ def run_suite(
 class _Run:
     """What all cases of one run share."""
 
-    def __init__(
-        self,
-        suite: CheckSuite,
-        client: httpx.Client,
-        model: str,
-        sampling: Mapping[str, Any],
-        timeout: float,
-        tool_support: bool | None,
-    ) -> None:
-        self.suite, self.client, self.model, self.sampling, self.timeout = suite, client, model, sampling, timeout
-        self.tool_support = tool_support
+    def __init__(self, suite: CheckSuite, probe: Probe, model: str, able: Able) -> None:
+        self.suite, self.probe, self.model, self.able = suite, probe, model, able
 
-    def case(self, case: Case) -> Outcome:
+    def attempt(self, case: Case, attempt: Attempt) -> Outcome:
         """Play the conversation of a case until a turn fails, or to its end."""
         began = time.monotonic()
-        body = {"model": self.model, **self.suite.body(case, self.sampling)}
         messages: list[dict[str, Any]] = [{"role": "system", "content": case.system}] if case.system is not None else []
-        answer, called, fault, seen = Answer(), False, None, None
+        answer, called, offered, fault, seen = Answer(), False, False, None, None
         for turn in case.turns:
-            said, fault = _said(turn, answer)
+            more, fault = said(turn, answer)
             if fault:
                 break
-            messages = [*messages, *said]
-            seen = self.turn({**body, "messages": messages}, {**self.suite.document.expect, **turn.expect})
+            messages = [*messages, *more]
+            request = {"model": self.model, **self.suite.body(case, turn, attempt.sampling), "messages": messages}
+            seen = self.turn(request, attempt.streamed)
             answer = seen.answer
-            called = called or bool(answer.calls)
+            called, offered = called or bool(answer.calls), offered or bool(seen.tools)
             if fault := self.judge(seen, {**self.suite.document.expect, **turn.expect}):
                 break
             messages = [*messages, answer.message()]
-        if case.tools and self.tool_support is False and not called:
+        if offered and self.able.tools is False and not called:
             fault = self.untold(fault)
-        return self.outcome(case, fault, seen, time.monotonic() - began)
+        return self.outcome(case, attempt, fault, seen, time.monotonic() - began)
 
-    def turn(self, request: dict[str, Any], expect: Mapping[str, Any]) -> Seen:
-        answer = ask(self.client, request, timeout=self.timeout)
-        streamed = None
-        if not answer.trouble and any(map(wants_stream, expect)):
-            streamed = ask_stream(self.client, request, timeout=self.timeout)
-        return Seen(request, answer, streamed)
+    def turn(self, request: dict[str, Any], stream: bool) -> Seen:
+        answer, streamed = ask(self.probe.client, request, timeout=self.probe.timeout), None
+        if stream and not answer.trouble:
+            streamed = ask_stream(self.probe.client, request, timeout=self.probe.timeout)
+        return Seen(request, answer, streamed, self.probe)
 
     def judge(self, seen: Seen, expect: Mapping[str, Any]) -> Fault | None:
-        """Trouble comes first, then breaches of the protocol, then the assertions in written order; failures before unknowns."""
+        """Trouble comes first, then breaches of the protocol, then the assertions in written order, at last whether the answer streams the
+        same; failures before unknowns."""
         for answer in filter(None, (seen.answer, seen.streamed)):
             if answer.trouble:
-                verdict = (
-                    Verdict.FAIL if answer.trouble.template or answer.trouble.grade == "protocol" else Verdict.UNKNOWN
-                )
-                return Fault(answer.trouble.grade, answer.trouble.words, verdict)
+                return _of_trouble(answer.trouble)
         for how, one in (("", seen.answer), ("streamed: ", seen.streamed)):
             if one and one.problems:
                 return Fault("protocol", how + "; ".join(one.problems))
-        faults = [fault for name, argument in expect.items() if (fault := assertions()[name].judge(seen, argument))]
+        faults = [fault for name, argument in expect.items() if (fault := _judge(name, seen, argument))]
+        if seen.streamed and (fault := differs(seen.answer, seen.streamed)):
+            faults.append(fault)
         return next((fault for fault in faults if fault.verdict is Verdict.FAIL), faults[0] if faults else None)
 
     def untold(self, fault: Fault | None) -> Fault:
@@ -128,33 +119,41 @@ class _Run:
 
     def after_crash(self, outcome: Outcome) -> Outcome:
         words = f"server_crash: the server does not answer /health after this case; before that: {outcome.diagnosis}"
-        return Outcome(**{**vars(outcome), "verdict": Verdict.UNKNOWN, "diagnosis": words})
+        crash = {"verdict": Verdict.UNKNOWN, "diagnosis": words, "grade": "server_crash"}
+        return Outcome(**{**vars(outcome), **crash})
 
-    def outcome(self, case: Case, fault: Fault | None, seen: Seen | None = None, seconds: float = 0.0) -> Outcome:
+    def outcome(
+        self, case: Case, attempt: Attempt, fault: Fault | None, seen: Seen | None = None, seconds: float = 0.0
+    ) -> Outcome:
         response = {"whole": seen.answer.raw} if seen else {}
         if seen and seen.streamed:
             response["stream"] = seen.streamed.raw
         verdict = fault.verdict if fault else Verdict.PASS
-        words = str(fault) if fault else _praise(seen.answer) if seen else ""
-        group = case.group or self.suite.document.group
-        return Outcome(self.suite.name, group, case.id, verdict, words, seen.request if seen else {}, response, seconds)
+        grade, words = (fault.grade, fault.words) if fault else _praise(seen.answer if seen else Answer())
+        return Outcome(
+            *(self.suite.name, case.group or self.suite.document.group, case.id, verdict, f"{grade}: {words}"),
+            request=seen.request if seen else {},
+            response=response,
+            seconds=seconds,
+            grade=grade,
+            attempt=attempt.number,
+            sampled=attempt.sampled,
+        )
 
 
-def _said(turn: Turn, before: Answer) -> tuple[list[dict[str, Any]], Fault | None]:
-    """Return the messages of a turn. Results answer the calls that the server made, with the ids that it gave."""
-    if turn.user is not None:
-        return [{"role": "user", "content": turn.user}], None
-    results = turn.results or ()
-    if len(before.calls) != len(results):
-        return [], Fault("not_reached", f"{len(results)} results wait for {len(before.calls)} calls", Verdict.UNKNOWN)
-    said = []
-    for call, result in zip(before.calls, results, strict=True):
-        content = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
-        said.append({"role": "tool", "tool_call_id": call.id, "name": call.name, "content": content})
-    return said, None
+def _judge(name: str, seen: Seen, argument: Any) -> Fault | None:
+    try:
+        return assertions()[name].judge(seen, argument)
+    except NoAnswer as error:
+        return _of_trouble(error.trouble)
 
 
-def _praise(answer: Answer) -> str:
+def _of_trouble(trouble: Trouble) -> Fault:
+    condemns = trouble.template or trouble.grade == "protocol"
+    return Fault(trouble.grade, trouble.words, Verdict.FAIL if condemns else Verdict.UNKNOWN)
+
+
+def _praise(answer: Answer) -> tuple[str, str]:
     if answer.calls:
-        return f"structured: {', '.join(map(str, answer.calls))}"
-    return f"answered: {short(answer.content)}, ended by {answer.finish_reason} after {answer.tokens} tokens"
+        return "structured", ", ".join(map(str, answer.calls))
+    return "answered", f"{short(answer.content)}, ended by {answer.finish_reason} after {answer.tokens} tokens"

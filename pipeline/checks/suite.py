@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,8 +13,8 @@ from pydantic import ConfigDict, Field, PlainValidator, StringConstraints, TypeA
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from pipeline.checks.assertions._base import assertions
+from pipeline.checks.options import CHOICES, Options, Repeat, Requires, Tool
 from pipeline.spec.load import read_model
-from pipeline.spec.model import Part
 from pipeline.spec.suite import SuiteHead
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]{0,62}$")]
@@ -44,50 +45,49 @@ def _expectations(value: Any) -> dict[str, Any]:
     return checked
 
 
-CHOICES = ("none", "auto", "required")
 _STRICT = ConfigDict(strict=True)
 Expect = Annotated[dict[str, Any], PlainValidator(_expectations)]
 
 
-class Tool(Part):
-    """A function that the model may call; ``parameters`` is JSON Schema."""
-
-    description: str
-    parameters: dict[str, Any]
-
-
-class Turn(Part):
-    """One request: what the user says, or ``results``, one for each call of the answer before, in the calls' order. ``expect`` adds to
-    the suite's and overrides it."""
+class Turn(Options):
+    """One request. It goes on from the answer before with one of: what the ``user`` says; ``results``, one for each call of that answer,
+    in the calls' order; or ``messages``, taken as they are. ``padding`` puts that many words of plain text before what the user says.
+    ``expect`` adds to the suite's and overrides it."""
 
     user: str | None = None
+    padding: int = Field(default=0, ge=0, le=100_000)
     results: Annotated[tuple[dict[str, Any] | str, ...], Field(strict=False)] | None = None
+    messages: Annotated[tuple[dict[str, Any], ...], Field(strict=False, min_length=1)] | None = None
     expect: Expect = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> Turn:
-        if (self.user is None) == (self.results is None):
-            raise ValueError("a turn has either user or results")
+    def _one_of_them(self) -> Turn:
+        if sum(one is not None for one in (self.user, self.results, self.messages)) != 1:
+            raise ValueError("a turn has one of user, results and messages")
+        if self.messages and (wrong := [m for m in self.messages if not isinstance(m.get("role"), str)]):
+            raise ValueError(f"a message wants a role: {wrong[0]}")
+        if self.padding and self.user is None:
+            raise ValueError("padding stands before what the user says, and this turn has no user")
         return self
 
 
-class Case(Part):
-    """A conversation of one or more turns. ``about`` says what it shows; ``tool_choice`` is ``none``, ``auto``, ``required``, or the name
-    of a tool on offer, which goes out in the API's object form."""
+class Case(Options):
+    """A conversation of one or more turns. ``about`` says what it shows; its options hold for every turn."""
 
     id: Id
     about: str
     group: Id | None = None
+    requires: Requires | None = None
+    repeat: Repeat | None = None
+    stream: bool | None = None
     system: str | None = None
-    tools: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    tool_choice: str | None = None
-    parallel: bool | None = None
-    max_tokens: int | None = Field(default=None, gt=0)
     turns: Annotated[tuple[Turn, ...], Field(strict=False)]
 
 
 class Document(SuiteHead):
-    """The whole file. ``group`` is that of cases that name none; ``sampling`` overrides the spec's; ``tools`` are declared by name."""
+    """The whole file. ``group``, ``max_tokens``, ``requires``, ``repeat`` and ``stream`` are those of cases that say nothing else;
+    ``sampling`` overrides the spec's, but not for ``seeds``; ``tools`` are declared by name. With ``stream``, each answer is asked for a
+    second time, streamed, and must be the same."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -95,6 +95,9 @@ class Document(SuiteHead):
     group: Id
     sampling: dict[str, float | int] = Field(default_factory=dict)
     max_tokens: int = Field(default=256, gt=0)
+    requires: Requires = Requires()
+    repeat: Repeat = Repeat()
+    stream: bool = True
     tools: dict[str, Tool] = Field(default_factory=dict)
     expect: Expect = Field(default_factory=dict)
     cases: Annotated[tuple[Case, ...], Field(strict=False)]
@@ -106,18 +109,36 @@ class Document(SuiteHead):
             if case.id in seen:
                 faults.append(f"case {case.id} is there twice")
             seen.add(case.id)
-            faults += [f"case {case.id}: no tool {name!r} under tools" for name in case.tools if name not in self.tools]
-            if not case.turns or case.turns[0].user is None:
-                faults.append(f"case {case.id}: the first turn must say something")
-            if not self.expect and not any(turn.expect for turn in case.turns):
-                faults.append(f"case {case.id} expects nothing, so it could never fail")
-            if case.tool_choice is not None and case.tool_choice not in (*CHOICES, *case.tools):
-                faults.append(
-                    f"case {case.id}: tool_choice is {case.tool_choice!r}, neither one of {', '.join(CHOICES)} nor a tool on offer"
-                )
+            faults += [f"case {case.id}: {fault}" for fault in self._faults(case)]
         if faults:
-            raise ValueError("; ".join(faults))
+            raise ValueError("; ".join(dict.fromkeys(faults)))
         return self
+
+    def _faults(self, case: Case) -> Iterator[str]:
+        if not case.turns or case.turns[0].results is not None:
+            yield "the first turn must say something"
+        if not self.expect and not any(turn.expect for turn in case.turns):
+            yield "expects nothing, so it could never fail"
+        for options in (turn.over(case) for turn in case.turns):
+            patterns = options.tools or ()
+            yield from (f"no tool {one!r} under tools" for one in patterns if not self.offered((one,)))
+            choice = options.tool_choice
+            if choice is not None and choice not in (*CHOICES, *self.offered(patterns)):
+                yield f"tool_choice is {choice!r}, neither one of {', '.join(CHOICES)} nor a tool on offer"
+
+    def offered(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """Return the names of the tools that ``patterns`` mean, each once: in the patterns' order, then in that of the file."""
+        return tuple(dict.fromkeys(name for pattern in patterns for name in self.tools if fnmatchcase(name, pattern)))
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One time that a case is asked. ``streamed`` asks for each answer a second time, streamed."""
+
+    number: int
+    sampled: bool
+    sampling: Mapping[str, Any]
+    streamed: bool
 
 
 @dataclass(frozen=True)
@@ -132,27 +153,38 @@ class CheckSuite:
         """The groups of the cases, in order of first appearance."""
         return tuple(dict.fromkeys(case.group or self.document.group for case in self.document.cases))
 
-    def body(self, case: Case, sampling: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the request of a case without its messages and model. Caching is off, so that an answer depends on its request alone."""
-        document = self.document
+    def attempts(self, case: Case, sampling: Mapping[str, Any]) -> Iterator[Attempt]:
+        """Yield the times that a case is asked, given the spec's sampling. Only the first is streamed as well: the others would show
+        nothing more."""
+        repeat, own = case.repeat or self.document.repeat, {**sampling, **self.document.sampling}
+        stream = self.document.stream if case.stream is None else case.stream
+        greedy = {**own, "temperature": 0.0} if repeat != Repeat() else own
+        for number in range(1, repeat.greedy + 1):
+            yield Attempt(number, False, greedy, stream and number == 1)
+        if sampling.get("temperature"):
+            for number in range(1, repeat.seeds + 1):
+                yield Attempt(number, True, {**sampling, "seed": sampling.get("seed", 0) + number}, False)
+
+    def body(self, case: Case, turn: Turn, sampling: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a turn's request without its messages and model. Caching is off, so that an answer depends on its request alone."""
+        document, options = self.document, turn.over(case)
+        tools = document.offered(options.tools or ())
+        choice = options.tool_choice
         body: dict[str, Any] = {
             **sampling,
-            **document.sampling,
-            "max_tokens": case.max_tokens or document.max_tokens,
+            "max_tokens": options.max_tokens or document.max_tokens,
             "cache_prompt": False,
+            "tools": [
+                {"type": "function", "function": {"name": name, **document.tools[name].model_dump(exclude_none=True)}}
+                for name in tools
+            ],
+            "tool_choice": {"type": "function", "function": {"name": choice}} if choice in tools else choice,
+            "parallel_tool_calls": options.parallel,
+            "stop": list(options.stop) if options.stop else None,
+            "response_format": options.response_format,
+            "chat_template_kwargs": options.template_kwargs,
         }
-        if case.tools:
-            body["tools"] = [
-                {"type": "function", "function": {"name": name, **document.tools[name].model_dump()}}
-                for name in case.tools
-            ]
-        if case.tool_choice in case.tools:
-            body["tool_choice"] = {"type": "function", "function": {"name": case.tool_choice}}
-        elif case.tool_choice:
-            body["tool_choice"] = case.tool_choice
-        if case.parallel is not None:
-            body["parallel_tool_calls"] = case.parallel
-        return body
+        return {name: value for name, value in body.items() if value is not None and (value or name != "tools")}
 
 
 def load_suite(folder: Path) -> CheckSuite:

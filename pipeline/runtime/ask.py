@@ -21,6 +21,8 @@ LARGEST = 8 << 20
 HEADERS = {"Connection": "close"}
 HEALTH_SECONDS = 5.0
 _TEMPLATE = ("jinja", "template")
+# The engine makes grammars of schemas; one that it can't, it refuses.
+_SCHEMA = ("schema", "grammar")
 
 
 class _TooMuch(Exception):
@@ -50,13 +52,37 @@ def healthy(client: httpx.Client) -> bool:
         return False
 
 
+def properties(client: httpx.Client) -> dict[str, Any]:
+    """Return what llama-server says of itself and of the model (``/props``); empty where it doesn't say."""
+    try:
+        said = client.get("/props", headers=HEADERS, timeout=HEALTH_SECONDS).json()
+    except (httpx.HTTPError, OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 def template_caps(client: httpx.Client) -> dict[str, Any]:
     """Return what llama-server says that the chat template can do (``chat_template_caps`` of ``/props``); empty where it doesn't say."""
-    try:
-        caps = client.get("/props", headers=HEADERS, timeout=HEALTH_SECONDS).json().get("chat_template_caps")
-    except (httpx.HTTPError, OSError, ValueError, AttributeError):
-        return {}
+    caps = properties(client).get("chat_template_caps")
     return caps if isinstance(caps, dict) else {}
+
+
+def post(client: httpx.Client, path: str, body: dict[str, Any], *, timeout: float) -> dict[str, Any] | Trouble:
+    """Ask another endpoint of the server; return the object that it answers, or why there is none."""
+    limits = httpx.Timeout(timeout, connect=min(timeout, HEALTH_SECONDS))
+    try:
+        with client.stream("POST", path, json=body, headers=HEADERS, timeout=limits) as response:
+            content = b"".join(_bounded(response, time.monotonic() + timeout))
+            if response.status_code != 200:
+                return _refused(response.status_code, content).trouble or Trouble("http_error", "")
+            said = json.loads(content)
+    except (_TooMuch, httpx.TimeoutException):
+        return Trouble("timeout", f"no answer of {path} within {timeout:g} seconds")
+    except (httpx.HTTPError, OSError) as error:
+        return Trouble("server_crash", f"the connection to {path} broke: {error or type(error).__name__}")
+    except (ValueError, RecursionError):
+        return Trouble("protocol", f"what {path} answers is not JSON")
+    return said if isinstance(said, dict) else Trouble("protocol", f"what {path} answers is no object")
 
 
 def _send(client: httpx.Client, body: dict[str, Any], timeout: float, path: str = PATH) -> Answer:
@@ -120,6 +146,9 @@ def _refused(status: int, content: bytes) -> Answer:
         message = str(parsed["error"]["message"])
     except (ValueError, KeyError, TypeError, RecursionError):
         parsed, message = text, text
-    template = any(word in message.lower() for word in _TEMPLATE)
     words = f"the server answered {status}: {' '.join(message.split())[:300] or 'nothing'}"
-    return Answer(trouble=Trouble("http_error", words, template), raw={"status": status, "body": parsed})
+    if any(word in message.lower() for word in _SCHEMA):
+        trouble = Trouble("engine_limit", words)
+    else:
+        trouble = Trouble("http_error", words, any(word in message.lower() for word in _TEMPLATE))
+    return Answer(trouble=trouble, raw={"status": status, "body": parsed})

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-Answer = Callable[["Handler", dict[str, Any]], object]
+Reply = Callable[["Handler", dict[str, Any]], object]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -61,7 +61,7 @@ class Scripted(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Reply) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answer, self.healthy = answer, True
         self.caps: dict[str, bool] = {"supports_tools": True}
@@ -70,7 +70,7 @@ class Scripted(ThreadingHTTPServer):
 
 
 @contextmanager
-def scripted(answer: Answer) -> Iterator[tuple[Scripted, httpx.Client]]:
+def scripted(answer: Reply) -> Iterator[tuple[Scripted, httpx.Client]]:
     """Run a server that answers chat completions with ``answer``, and a client for it."""
     server = Scripted(answer)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -66,8 +66,21 @@ def test_a_structured_call_is_not_missing() -> None:
     ],
 )
 def test_grade_of_calls(calls: list[Call], wanted: list[tuple[str, dict[str, Any] | None]], grade: str | None) -> None:
-    fault = wrong_call(calls, wanted)
+    fault = wrong_call(calls, [(name, arguments, False) for name, arguments in wanted])
     assert (fault.grade if fault else None) == grade
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted", "same"),
+    [
+        ('{"city": "Bergen"}', {"city": "Bergen"}, True),
+        ('{"city": "bergen"}', {"city": "Bergen"}, False),
+        ('{"n": 1.0}', {"n": 1}, False),
+        ('{"b": 1, "a": "\\n"}', {"a": "\n", "b": 1}, True),
+    ],
+)
+def test_exact_arguments_are_compared_letter_by_letter(arguments: str, wanted: dict[str, Any], same: bool) -> None:
+    assert (wrong_call([Call("1", "f", arguments)], [("f", wanted, True)]) is None) is same
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,11 @@ def suite(folder: Path, cases: str) -> CheckSuite:
     return load_suite(folder)
 
 
-def plain(count: int = 1, expect: str = "{finish: stop, no_special_text: true}") -> str:
-    return "".join(f"  - {{id: c{i}, about: x, turns: [{{user: Hello!, expect: {expect}}}]}}\n" for i in range(count))
+def plain(count: int = 1, expect: str = "{finish: stop, no_special_text: true}", stream: bool = False) -> str:
+    told = f"stream: {str(stream).lower()}"
+    return "".join(
+        f"  - {{id: c{i}, about: x, {told}, turns: [{{user: Hello!, expect: {expect}}}]}}\n" for i in range(count)
+    )
 
 
 def run(checked: CheckSuite, client: httpx.Client, timeout: float = 5.0) -> tuple[Outcome, ...]:
@@ -112,7 +115,7 @@ def test_a_stream_is_held_against_the_whole(tmp_path: Path, stream: str, verdict
         handler.send_text(stream) if body["stream"] else handler.send_json(completion("Hello!"))
 
     with scripted(answer) as (_, client):
-        (outcome,) = run(suite(tmp_path, plain(expect="{same_when_streamed: true}")), client)
+        (outcome,) = run(suite(tmp_path, plain(expect="{not_empty: true}", stream=True)), client)
     assert (outcome.verdict, outcome.diagnosis.split(":")[0]) == (verdict, grade)
     assert outcome.response["stream"]["events"]
 
@@ -120,6 +123,7 @@ def test_a_stream_is_held_against_the_whole(tmp_path: Path, stream: str, verdict
 ROUND_TRIP = """\
   - id: trip
     about: x
+    stream: false
     system: Be kind.
     tools: [get_weather]
     turns:
@@ -159,10 +163,10 @@ def test_more_calls_than_results_is_unknown(tmp_path: Path) -> None:
     assert (outcome.verdict, outcome.diagnosis) == (Verdict.UNKNOWN, "not_reached: 1 results wait for 2 calls")
 
 
-QUIET = "  - {id: quiet, about: x, tools: [get_weather], turns: [{user: Hi, expect: {no_calls: true}}]}\n"
-WANTED = (
-    "  - {id: wanted, about: x, tools: [get_weather], turns: [{user: Hi, expect: {calls: [{name: get_weather}]}}]}\n"
+QUIET = (
+    "  - {id: quiet, about: x, stream: false, tools: [get_weather], turns: [{user: Hi, expect: {no_calls: true}}]}\n"
 )
+WANTED = "  - {id: wanted, about: x, stream: false, tools: [get_weather], turns: [{user: Hi, expect: {calls: [{name: get_weather}]}}]}\n"
 
 
 def test_without_tool_support_silence_is_no_merit(tmp_path: Path) -> None:
@@ -174,7 +178,7 @@ def test_without_tool_support_silence_is_no_merit(tmp_path: Path) -> None:
 
 
 def test_a_failure_outranks_an_engine_limit(tmp_path: Path) -> None:
-    case = "  - {id: c, about: x, tools: [get_weather], tool_choice: required, turns: [{user: Hi, expect: {obeyed_tool_choice: true, says: [Bye]}}]}\n"
+    case = "  - {id: c, about: x, stream: false, tools: [get_weather], tool_choice: required, turns: [{user: Hi, expect: {obeyed_tool_choice: true, says: [Bye]}}]}\n"
     with scripted(lambda handler, body: handler.send_json(completion("Hello!"))) as (_, client):
         (outcome,) = run(suite(tmp_path, case), client)
     assert outcome.verdict is Verdict.FAIL
@@ -200,4 +204,4 @@ def test_progress_counts_the_cases(tmp_path: Path) -> None:
 
     with scripted(lambda handler, body: handler.send_json(completion("Hello!"))) as (_, client):
         run_suite(suite(tmp_path, plain(2)), client, model="m", sampling={}, progress=Recording())
-    assert seen == [(f"check {tmp_path.name}", 2, "cases"), 1, 1]
+    assert seen == [(f"check {tmp_path.name}", 2, "attempts"), 1, 1]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol, TypeVar, cast
+from typing import Annotated, Any, Protocol, TypeVar, cast
+
+from pydantic import AfterValidator, Field, StringConstraints
 
 from pipeline.checks.diagnose import Fault
+from pipeline.checks.probe import Probe
+from pipeline.checks.schemas import unsound
 from pipeline.core.kinds import discover
 from pipeline.runtime.answer import Answer
 
@@ -15,16 +19,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Seen:
-    """One turn as it went: the request, the answer, and the same answer streamed where an assertion asked for that."""
+    """One turn as it went: the request, the answer, and the same answer streamed where that was asked for. ``server`` answers further
+    questions."""
 
     request: dict[str, Any]
     answer: Answer
     streamed: Answer | None = None
+    server: Probe | None = None
 
     @property
     def tools(self) -> tuple[str, ...]:
         """The names of the tools on offer."""
         return tuple(tool["function"]["name"] for tool in self.request.get("tools", ()))
+
+    @property
+    def probe(self) -> Probe:
+        """The server. Raises ValueError where there is none: the engine always gives one."""
+        if self.server is None:
+            raise ValueError("no server to ask")
+        return self.server
 
 
 class Kind(Protocol):
@@ -50,6 +63,15 @@ def some(items: tuple[T, ...]) -> tuple[T, ...]:
     return items
 
 
-def wants_stream(name: str) -> bool:
-    """Return whether an assertion needs the answer streamed as well."""
-    return bool(getattr(assertions()[name], "STREAMS", False))
+Texts = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False), AfterValidator(some)
+]
+
+
+def _sound(schema: dict[str, Any]) -> dict[str, Any]:
+    if words := unsound(schema):
+        raise ValueError(f"no JSON Schema: {words}")
+    return schema
+
+
+Schema = Annotated[dict[str, Any], AfterValidator(_sound)]

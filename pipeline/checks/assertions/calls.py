@@ -12,10 +12,12 @@ from pipeline.spec.model import Part
 
 
 class Wanted(Part):
-    """One call."""
+    """One call. ``exact`` arguments are compared letter by letter, others as a reader would: letter case, outer spaces, quotes and a final
+    full stop don't count."""
 
     name: str
     arguments: dict[str, Any] | None = None
+    exact: bool = False
 
 
 Argument = Annotated[tuple[Wanted, ...], Field(strict=False), AfterValidator(some)]
@@ -26,7 +28,7 @@ def judge(seen: Seen, argument: tuple[Wanted, ...]) -> Fault | None:
     """Grade the calls; they also must end the answer with ``finish_reason`` ``tool_calls``."""
     if fault := missing_call(seen.answer, seen.tools):
         return fault
-    if fault := wrong_call(seen.answer.calls, [(wanted.name, wanted.arguments) for wanted in argument]):
+    if fault := wrong_call(seen.answer.calls, [(wanted.name, wanted.arguments, wanted.exact) for wanted in argument]):
         return fault
     if seen.answer.finish_reason != "tool_calls":
         return Fault(

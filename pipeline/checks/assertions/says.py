@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator, Field, StringConstraints
-
-from pipeline.checks.assertions._base import Seen, some
+from pipeline.checks.assertions._base import Seen, Texts
 from pipeline.checks.diagnose import Fault, runaway, short
 
-Argument = Annotated[
-    tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False), AfterValidator(some)
-]
+Argument = Texts
 EXAMPLE = ["Paris"]
 
 

@@ -1,23 +1,14 @@
-"""Streamed, the answer is the same as whole: text, calls, ``finish_reason``; and its deltas keep the protocol."""
+"""Whether an answer is the same streamed as whole: text, calls, ``finish_reason``."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pipeline.checks.assertions._base import Seen
 from pipeline.checks.diagnose import Fault, short
 from pipeline.runtime.answer import Answer
 
-Argument = Literal[True]
-EXAMPLE = True
-STREAMS = True
 
-
-def judge(seen: Seen, argument: bool) -> Fault | None:
-    """Ids differ from request to request, so they are compared only within an answer (``stream`` does that)."""
-    whole, streamed = seen.answer, seen.streamed
-    if streamed is None:
-        raise ValueError("the engine did not ask for a stream")
+def differs(whole: Answer, streamed: Answer) -> Fault | None:
+    """Return the first difference. Ids differ from request to request, so they are compared only within an answer (``stream`` does
+    that)."""
     for what, one, other in _pairs(whole, streamed):
         if one != other:
             return Fault("stream", f"{what} differs: whole {short(str(one))}, streamed {short(str(other))}")
