@@ -1,8 +1,8 @@
 """Log-likelihoods straight from llama.cpp, in this process: what its server does not give.
 
 Several sequences share one decode, over one KV buffer; logits are computed only for the rows that are asked for, and
-each row becomes log-probabilities at once, so that memory stays bounded for a vocabulary of any size. Flash attention
-is off: on CPUs its results depend more on the shape of a batch.
+each row becomes a few numbers at once, so that memory stays bounded for a vocabulary of any size and for any number of
+texts.
 
 llama.cpp aborts the process on an internal error. Run a ``Scorer`` in a child process where that must not hurt.
 
@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import importlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,14 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import EngineError, UsageError
-from pipeline.runtime.packing import Cell, Group, Target, Tokens, common_prefix, cut, lay_out, packs
+from pipeline.runtime.decoding import CELLS, Decoder
+from pipeline.runtime.packing import PACKED, Group, Pack, Packing, Tokens, common_prefix, packs
+from pipeline.runtime.readers import From, Logprob, Numbers, Reader
+from pipeline.runtime.scores import Scores
 
-SEQUENCES = 64
-BATCH = 512
-CELLS = 4096
-ROW_BYTES = 128 << 20
+SEQUENCES = PACKED.sequences
 Logprobs = tuple[float, ...]
+Decode = Callable[[Pack, Packing, Reader], Numbers]
 
+_NONE: Mapping[str, bool | int | str] = {}
 _WARN = 3  # ggml_log_level: 1 debug, 2 info, 3 warning, 4 error, 5 continues the line before
 _log: deque[str] = deque(maxlen=40)
 _callbacks: list[Any] = []  # llama.cpp calls the callback as long as the process lives, so it must live as long
@@ -61,18 +65,43 @@ def _last_words() -> str:
     return "; ".join([line for line in _log if line][-3:]) or "it gave no reason"
 
 
+def _overrides(library: Any, values: Mapping[str, bool | int | str]) -> Any:
+    """Return overrides as llama.cpp takes them: one without a key ends the list."""
+    made = (library.llama_model_kv_override * (len(values) + 1))()
+    for one, (key, value) in zip(made, values.items(), strict=False):
+        one.key = key.encode()
+        if isinstance(value, bool):
+            one.tag, one.value.val_bool = library.LLAMA_KV_OVERRIDE_TYPE_BOOL, value
+        elif isinstance(value, int):
+            one.tag, one.value.val_i64 = library.LLAMA_KV_OVERRIDE_TYPE_INT, value
+        else:
+            one.tag, one.value.val_str = library.LLAMA_KV_OVERRIDE_TYPE_STR, value.encode()
+    return made
+
+
 class Scorer:
     """One model, its weights loaded once, ready to tokenize and to score. A context manager; not safe between threads.
 
-    ``threads`` is the number of CPU threads; ``gpu_layers`` layers go to a GPU. ``pack=False`` gives every sequence
-    decodes of its own: slower, and what packed results are tested against. Raises EngineError when llama.cpp can't load
-    the weights.
+    ``threads`` is the number of CPU threads; ``gpu_layers`` layers go to a GPU. ``scores`` is where results are kept and
+    taken from. ``pack=False`` gives every sequence decodes of its own: slower, and what packed results are tested
+    against; ``exact`` keeps the KV cache in F32. ``overrides`` take the place of the file's metadata, as in a spec.
+    Raises EngineError when llama.cpp can't load the weights.
     """
 
-    def __init__(self, weights: Path, *, threads: int, gpu_layers: int = 0, pack: bool = True) -> None:
-        self._threads, self._gpu_layers = threads, gpu_layers
+    def __init__(
+        self,
+        weights: Path,
+        *,
+        threads: int,
+        gpu_layers: int = 0,
+        pack: bool = True,
+        exact: bool = False,
+        scores: Scores | None = None,
+        overrides: Mapping[str, bool | int | str] = _NONE,
+    ) -> None:
+        self._threads, self._gpu_layers, self._exact, self._scores = threads, gpu_layers, exact, scores
         self._c = _library()
-        self._model = self._load(weights)
+        self._model = self._load(weights, overrides)
         self._pieces: dict[int, int] = {}
         self.vocabulary: int = self._c.llama_vocab_n_tokens(self._vocab)
         self.trained_context: int = self._c.llama_model_n_ctx_train(self._model)
@@ -142,107 +171,107 @@ class Scorer:
             raise UsageError(f"no token stands before the continuation {continuations[0]!r}", hint=hint)
         return Group(wholes[0][:start], tuple(whole[start:] for whole in wholes))
 
-    def score(
-        self, groups: Sequence[Group], advance: Callable[[int], None] = lambda _: None
-    ) -> list[tuple[Logprobs, ...]]:
-        """Return, for each group and each of its suffixes, the natural log-probability of every token given all before
-        it.
+    def too_long(self, group: Group) -> str | None:
+        """Return why a group can't be scored: it is longer than the context that the model was trained for."""
+        if group.length <= self.trained_context:
+            return None
+        return f"{group.length} tokens; the model was trained for {self.trained_context}"
 
-        Equal groups in equal order give equal numbers, on one machine and build. ``advance`` is told the groups done.
+    def score(self, groups: Iterable[Group], packing: Packing = PACKED) -> Iterator[tuple[Logprobs, ...]]:
+        """Yield, for each group and each of its suffixes, the natural log-probability of every token given all before it.
+
+        Equal groups in equal order give equal numbers, on one machine and build. Groups are taken a pack at a time.
         Memory: the KV cache of ``CELLS`` tokens (or of the longest group), and ``ROW_BYTES`` of logits.
 
         Raises UsageError when a group is longer than the context that the model was trained for, EngineError when
         llama.cpp fails.
         """
-        if not groups:
-            return []
-        for number, group in enumerate(groups):
-            if group.length > self.trained_context:
-                message = (
-                    f"sequence {number + 1} has {group.length} tokens; the model was trained for {self.trained_context}"
-                )
-                raise UsageError(message, hint="shorten the text or the window")
+        for group, numbers in self.read(groups, Logprob(), packing):
+            split, at = [], 0
+            for suffix in group.suffixes:
+                split.append(tuple(numbers[at : at + len(suffix), 0].tolist()))
+                at += len(suffix)
+            yield tuple(split)
+
+    def read(
+        self, groups: Iterable[Group], reader: Reader, packing: Packing = PACKED
+    ) -> Iterator[tuple[Group, Numbers]]:
+        """Yield each group with what ``reader`` reads of it: a row of numbers for each scored token, in order.
+
+        What is kept in ``scores`` is taken from there, a pack at a time. Raises as ``score``.
+        """
+        checked = self._checked(groups)
         if not self._pack:
-            return self._one_by_one(groups, advance)
-        results = [[[0.0] * len(suffix) for suffix in group.suffixes] for group in groups]
-        cells = max(max(group.cells for group in groups), min(CELLS, sum(group.cells for group in groups)))
-        sequences = max(SEQUENCES, *(len(group.suffixes) for group in groups))
-        self._run(groups, packs(groups, cells=cells, sequences=sequences), cells, sequences, results, advance)
-        return [tuple(tuple(suffix) for suffix in group) for group in results]
+            yield from self._one_by_one(checked, reader)
+            return
+        with ExitStack() as stack:
+            decode = self._decoding(stack)
+            for pack in packs(checked, packing):
+                yield from _apart(pack, self._known(pack, packing, reader, decode))
 
-    def _one_by_one(self, groups: Sequence[Group], advance: Callable[[int], None]) -> list[tuple[Logprobs, ...]]:
-        owners = [(number, suffix) for number, group in enumerate(groups) for suffix in group.suffixes]
-        alone = [Group(groups[number].prefix, (suffix,)) for number, suffix in owners]
-        results = [[[0.0] * len(suffix)] for _, suffix in owners]
-        last = {number: place for place, (number, _) in enumerate(owners)}
-        ends = set(last.values())
-        done = iter(range(len(owners)))
+    def _one_by_one(self, groups: Iterable[Group], reader: Reader) -> Iterator[tuple[Group, Numbers]]:
+        """Decode every sequence by itself."""
+        with ExitStack() as stack:
+            decode = self._decoding(stack)
+            for number, group in enumerate(groups):
+                packs = [Pack(number, (), (Group(group.prefix, (suffix,)),)) for suffix in group.suffixes]
+                starts = accumulate((len(suffix) for suffix in group.suffixes), initial=0)
+                parts = [
+                    self._known(pack, PACKED, From(reader, start), decode)
+                    for pack, start in zip(packs, starts, strict=False)
+                ]
+                yield group, np.concatenate(parts)
 
-        def one(_: int) -> None:
-            if next(done) in ends:
-                advance(1)
+    def _known(self, pack: Pack, packing: Packing, reader: Reader, decode: Decode) -> Numbers:
+        """Return the numbers of a pack: those that were kept, else decoded now and kept."""
+        shape = (pack.scored, reader.width)
+        key = pack.digest(packing)
+        kept = self._scores.get(key, reader.key) if self._scores else None
+        if kept is not None and len(kept) == shape[0] * shape[1] * np.dtype(reader.kind).itemsize:
+            read: NDArray[Any] = np.frombuffer(kept, dtype=reader.kind).reshape(shape)
+            return read
+        numbers = decode(pack, packing, reader)
+        if self._scores:
+            self._scores.put(key, reader.key, numbers.tobytes())
+        return numbers
 
-        self._run(alone, ([i] for i in range(len(alone))), max(group.cells for group in alone), 1, results, one)
-        return [
-            tuple(tuple(result[0]) for result, (owner, _) in zip(results, owners, strict=True) if owner == number)
-            for number in range(len(groups))
-        ]
+    def _decoding(self, stack: ExitStack) -> Decode:
+        """Return what decodes packs, each in a context that is large enough; none is made before it is needed."""
+        decoder: Decoder | None = None
 
-    def _run(
-        self,
-        groups: Sequence[Group],
-        plan: Iterable[Sequence[int]],
-        cells: int,
-        sequences: int,
-        results: list[list[list[float]]],
-        advance: Callable[[int], None],
-    ) -> None:
-        c = self._c
-        rows = max(sequences, min(BATCH, ROW_BYTES // (4 * self.vocabulary)))
-        context = self._context(cells, sequences, rows)
-        batch = c.llama_batch_init(BATCH, 0, sequences)
-        try:
-            for pack in plan:
-                c.llama_memory_clear(c.llama_get_memory(context), True)
-                for part in cut(lay_out(groups, pack), tokens=BATCH, rows=rows):
-                    self._decode(context, batch, part)
-                    for place, cell in enumerate(part):
-                        if cell.targets:
-                            self._take(context, place, cell.targets, results)
-                advance(len(pack))
-        finally:
-            c.llama_batch_free(batch)
-            c.llama_free(context)
+        def decode(pack: Pack, packing: Packing, reader: Reader) -> Numbers:
+            nonlocal decoder
+            if decoder is None or pack.cells > decoder.cells or pack.sequences > decoder.sequences:
+                stack.close()
+                cells = max(CELLS, 1 << (pack.cells - 1).bit_length())
+                decoder = stack.enter_context(self._decoder(cells, max(SEQUENCES, pack.sequences)))
+            return decoder.run(pack, packing, reader)
 
-    def _decode(self, context: Any, batch: Any, part: Sequence[Cell]) -> None:
-        batch.n_tokens = len(part)
-        for place, cell in enumerate(part):
-            batch.token[place] = cell.token
-            batch.pos[place] = cell.position
-            batch.n_seq_id[place] = len(cell.sequences)
-            for i, sequence in enumerate(cell.sequences):
-                batch.seq_id[place][i] = sequence
-            batch.logits[place] = bool(cell.targets)
-        code = self._c.llama_decode(context, batch)
-        if code:
-            raise EngineError(f"llama.cpp failed to decode {len(part)} tokens (code {code}): {_last_words()}")
+        return decode
 
-    def _take(self, context: Any, place: int, targets: Sequence[Target], results: list[list[list[float]]]) -> None:
-        address = self._c.llama_get_logits_ith(context, place)
-        if not address:
-            raise EngineError(f"llama.cpp returned no logits for row {place}: {_last_words()}")
-        row: NDArray[np.float32] = np.ctypeslib.as_array(address, shape=(self.vocabulary,))
-        peak = row.max()
-        total = float(peak) + float(np.log(np.exp(row - peak).sum(dtype=np.float64)))
-        if not np.isfinite(total):
-            raise EngineError(
-                "llama.cpp returned logits that are not numbers",
-                hint="the weights are damaged, or overflow in this precision",
-            )
-        for target in targets:
-            results[target.group][target.suffix][target.place] = float(row[target.token]) - total
+    def _decoder(self, cells: int, sequences: int) -> Decoder:
+        if not self._model:
+            raise ValueError("the scorer is closed")
+        _log.clear()
+        return Decoder(
+            self._c,
+            self._model,
+            vocabulary=self.vocabulary,
+            cells=cells,
+            sequences=sequences,
+            threads=self._threads,
+            gpu=self._gpu_layers > 0,
+            exact=self._exact,
+            said=_last_words,
+        )
 
-    def _load(self, weights: Path) -> Any:
+    def _checked(self, groups: Iterable[Group]) -> Iterator[Group]:
+        for number, group in enumerate(groups, 1):
+            if why := self.too_long(group):
+                raise UsageError(f"sequence {number} has {why}", hint="shorten the text or the window")
+            yield group
+
+    def _load(self, weights: Path, overrides: Mapping[str, bool | int | str]) -> Any:
         if not weights.is_file():
             raise EngineError(f"no such file: {weights}", hint="fetch the model first")
         params = self._c.llama_model_default_params()
@@ -250,6 +279,8 @@ class Scorer:
         params.use_extra_bufts = False
         # A copy in memory: bytes changed on disk later can't change a score.
         params.load_mode = self._c.LLAMA_LOAD_MODE_NONE
+        if overrides:
+            params.kv_overrides = _overrides(self._c, overrides)
         _log.clear()
         model = self._c.llama_model_load_from_file(str(weights).encode(), params)
         if not model:
@@ -259,20 +290,9 @@ class Scorer:
             )
         return model
 
-    def _context(self, cells: int, sequences: int, rows: int) -> Any:
-        if not self._model:
-            raise ValueError("the scorer is closed")
-        params = self._c.llama_context_default_params()
-        params.n_ctx, params.n_batch, params.n_ubatch = cells, BATCH, BATCH
-        params.n_seq_max, params.n_outputs_max = sequences, rows
-        params.n_threads = params.n_threads_batch = self._threads
-        params.flash_attn_type = self._c.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        params.kv_unified = params.swa_full = True
-        params.offload_kqv = params.op_offload = self._gpu_layers > 0
-        _log.clear()
-        context = self._c.llama_init_from_model(self._model, params)
-        if not context:
-            raise EngineError(
-                f"llama.cpp can't make a context of {cells} tokens: {_last_words()}", hint="is there enough memory?"
-            )
-        return context
+
+def _apart(pack: Pack, numbers: Numbers) -> Iterator[tuple[Group, Numbers]]:
+    at = 0
+    for group in pack.groups:
+        yield group, numbers[at : at + group.scored]
+        at += group.scored

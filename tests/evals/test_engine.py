@@ -20,7 +20,7 @@ WEIGHTS = ROOT / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
 
 @pytest.mark.parametrize(("name", "least"), [("tiny-facts", 60), ("general-choice", 120)])
 def test_choice_suites_are_balanced(name: str, least: int) -> None:
-    rows: tuple[multiple_choice.Row, ...] = load_suite(SUITES / name).data
+    rows: tuple[multiple_choice.Row, ...] = load_suite(SUITES / name).data.items
     assert len(rows) >= least
     assert {len(row.choices) for row in rows} == {4}
     places = Counter(row.answer for row in rows)
@@ -41,7 +41,7 @@ def test_generated_data_is_what_its_generator_writes(name: str, maker: str, file
 def test_tiny_chat_knows_its_facts() -> None:
     suite = load_suite(SUITES / "tiny-facts")
     result = run_suite(suite, WEIGHTS, threads=1)
-    assert (result.suite, result.kind, len(result.items)) == ("tiny-facts", "multiple_choice", len(suite.data))
+    assert (result.suite, result.kind, len(result.items)) == ("tiny-facts", "multiple_choice", len(suite.data.items))
     metrics = {metric.name: metric for metric in result.metrics}
     acc = metrics["acc"]
     assert acc.low is not None and acc.low > 0.6

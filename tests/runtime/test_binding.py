@@ -3,14 +3,15 @@ from __future__ import annotations
 import math
 import subprocess
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.errors import EngineError, UsageError
-from pipeline.runtime.binding import CELLS, Scorer
+from pipeline.runtime.binding import Scorer
 from pipeline.runtime.build import find_engine
-from pipeline.runtime.packing import Group
+from pipeline.runtime.packing import PACKED, Group, Packing, packs
 
 WEIGHTS = Path(__file__).parents[2] / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
 QUESTION = "<|im_start|>user\nWhat is the capital of {}?<|im_end|>\n<|im_start|>assistant\n"
@@ -41,9 +42,9 @@ def test_probabilities_of_all_next_tokens_sum_to_one(scorer: Scorer) -> None:
 
 
 def test_packed_scores_agree_with_one_sequence_at_a_time(scorer: Scorer, groups: list[Group]) -> None:
-    packed = scorer.score(groups)
+    packed = list(scorer.score(groups))
     with Scorer(WEIGHTS, threads=1, pack=False) as naive:
-        alone = naive.score(groups)
+        alone = list(naive.score(groups))
     for group, ours, theirs in zip(groups, packed, alone, strict=True):
         assert [len(score) for score in ours] == [len(suffix) for suffix in group.suffixes]
         for mine, its in zip(ours, theirs, strict=True):
@@ -51,27 +52,64 @@ def test_packed_scores_agree_with_one_sequence_at_a_time(scorer: Scorer, groups:
 
 
 def test_equal_input_gives_equal_numbers(scorer: Scorer, groups: list[Group]) -> None:
-    assert scorer.score(groups) == scorer.score(groups)
+    assert list(scorer.score(groups)) == list(scorer.score(iter(groups)))
 
 
 def test_many_packs_and_long_texts_keep_their_order(scorer: Scorer, groups: list[Group]) -> None:
-    """More cells than one pack holds, with a group longer than one batch in the middle."""
+    """Several packs, with a group longer than one batch in the middle."""
     long = Group(scorer.tokenize("word " * 700)[:700], ((5, 6, 7),))
-    assert sum(group.cells for group in groups) * 8 > CELLS
-    done: list[int] = []
-    many = scorer.score([*groups * 4, long, *groups * 4], done.append)
-    assert sum(done) == len(groups) * 8 + 1
-    once = scorer.score(groups)
+    assert len(list(packs(groups * 4))) > 2
+    many = list(scorer.score([*groups * 4, long, *groups * 4]))
+    once = list(scorer.score(groups))
     for result, expected in zip(many[: len(groups)], once, strict=True):
         for mine, its in zip(result, expected, strict=True):
             assert mine == pytest.approx(its, abs=TOLERANCE)
     assert [len(suffix) for suffix in many[len(groups) * 4]] == [3]
+    assert len(many) == len(groups) * 8 + 1
+
+
+def test_a_pack_has_the_same_bits_whatever_was_decoded_before_it(scorer: Scorer) -> None:
+    """Also where its beginning is still in the cache, and where the cache is larger than it needs."""
+    groups = few_shot(scorer, 63)
+    first, *rest = packs(groups)
+    assert len(rest) > 1 and {pack.shared for pack in rest} == {first.shared} and len(first.shared) > 60
+    whole = list(scorer.score(groups))
+    last = rest[-1]
+    assert list(scorer.score(last.groups)) == whole[last.first :]
+    huge = Group(tuple([5] * 900), tuple((6, 7 + i) for i in range(70)))
+    assert list(scorer.score([huge, *last.groups], Packing(block=1)))[1:] == list(
+        scorer.score(last.groups, Packing(block=1))
+    )
+
+
+def test_groups_are_taken_a_block_at_a_time(scorer: Scorer) -> None:
+    """However many there are, no more than a block of them is held."""
+    taken: list[Group] = []
+
+    def endless() -> Iterator[Group]:
+        for number in count():
+            taken.append(Group((1 + number % 100, 2, 3), ((4,), (5,))))
+            yield taken[-1]
+
+    scored = scorer.score(endless())
+    for _ in range(200):
+        next(scored)
+    assert len(taken) <= 200 + PACKED.block
+
+
+def few_shot(scorer: Scorer, number: int) -> list[Group]:
+    shots = "".join(f"Question: How do you spell {city}?\nAnswer: {city}\n\n" for city in CITIES * 3)
+    return [
+        scorer.group(f"{shots}Question: What is {i} plus {i + 1}?\nAnswer:", [" seven", " eleven", " one"])
+        for i in range(number)
+    ]
 
 
 def test_a_sequence_scores_as_the_sum_of_its_steps(scorer: Scorer) -> None:
     prefix, (a, b, c) = scorer.tokenize("What is the capital"), scorer.tokenize(" of France")[:3]
     [[whole]] = scorer.score([Group(prefix, ((a, b, c),))])
-    steps = scorer.score([Group(prefix, ((a,),)), Group((*prefix, a), ((b,),)), Group((*prefix, a, b), ((c,),))])
+    parts = [Group(prefix, ((a,),)), Group((*prefix, a), ((b,),)), Group((*prefix, a, b), ((c,),))]
+    steps = list(scorer.score(parts))
     assert whole == pytest.approx([step[0][0] for step in steps], abs=TOLERANCE)
 
 
@@ -98,22 +136,33 @@ def test_special_tokens_are_read_only_on_request(scorer: Scorer) -> None:
     assert sum(map(scorer.piece_bytes, scorer.tokenize(text, bos=False))) == len(text.encode())
 
 
+def test_overrides_take_the_place_of_the_files_metadata(scorer: Scorer) -> None:
+    key = "tokenizer.ggml.add_bos_token"
+    with Scorer(WEIGHTS, threads=1, overrides={key: True, "tokenizer.ggml.bos_token_id": 798}) as other:
+        assert (scorer.bos, other.bos) == (None, 798)
+        assert other.tokenize("Hello!") == (798, *scorer.tokenize("Hello!"))
+    with Scorer(WEIGHTS, threads=1, overrides={"tokenizer.ggml.pre": "llama-bpe", key: False}) as other:
+        assert other.bos is None  # which this pre-tokenizer has unless told otherwise
+        assert other.tokenize("1234567") != scorer.tokenize("1234567")
+
+
 def test_nothing_to_score_or_to_condition_on_is_refused(scorer: Scorer) -> None:
     with pytest.raises(UsageError, match="nothing to score"):
         scorer.group("context", ["good", ""])
     with pytest.raises(UsageError, match="no token stands before"):
         scorer.group("", ["alone"])
-    assert scorer.score([]) == []
+    assert list(scorer.score([])) == []
 
 
 def test_a_sequence_longer_than_the_trained_context_is_refused(scorer: Scorer) -> None:
     with pytest.raises(UsageError, match="sequence 2 has 1025 tokens; the model was trained for 1024"):
-        scorer.score([Group((1,), ((2,),)), Group((1,) * 1024, ((2,),))])
+        list(scorer.score([Group((1,), ((2,),)), Group((1,) * 1024, ((2,),))]))
+    assert scorer.too_long(Group((1,) * 1023, ((2,),))) is None
 
 
 def test_more_sequences_than_llama_cpp_has_is_an_engine_error(scorer: Scorer) -> None:
     with pytest.raises(EngineError, match="n_seq_max must be <= 256"):
-        scorer.score([Group((1,), ((2,),) * 300)])
+        list(scorer.score([Group((1,), ((2,),) * 300)]))
 
 
 def test_weights_that_are_no_model_are_an_engine_error(tmp_path: Path) -> None:
@@ -128,7 +177,7 @@ def test_weights_that_are_no_model_are_an_engine_error(tmp_path: Path) -> None:
 
 def test_llama_cpp_keeps_quiet(capfd: pytest.CaptureFixture[str], groups: list[Group]) -> None:
     with Scorer(WEIGHTS, threads=1) as opened:
-        opened.score(groups[:1])
+        list(opened.score(groups[:1]))
     assert capfd.readouterr() == ("", "")
 
 
@@ -138,4 +187,4 @@ def test_a_closed_scorer_says_so(groups: list[Group]) -> None:
     with pytest.raises(ValueError, match="closed"):
         opened.tokenize("text")
     with pytest.raises(ValueError, match="closed"):
-        opened.score(groups)
+        list(opened.score(groups))

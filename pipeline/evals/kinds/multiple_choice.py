@@ -1,26 +1,29 @@
 """Multiple choice by log-likelihood: which of the choices does the model find most likely after the question?
 
 ``acc`` takes the choice with the highest sum of log-probabilities, ``acc_norm`` the one with the highest sum for each
-byte of its text, so that long choices are not at a disadvantage; both as in the LM Evaluation Harness (Gao et al.
-2021). Intervals: Wilson, 95 %.
+byte of its text, so that long choices are not at a disadvantage; both after the LM Evaluation Harness (Gao et al. 2021).
+Intervals: Wilson, 95 %.
+
+``noise`` is how far a choice's sum moved, in nats, when a sample of the items was scored again in other batches; items
+whose lead is within it are ``unstable``, and ``acc_stable`` is the share without them. ``unknown`` items, longer than
+the model's context, count as not right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.core.progress import Progress
-from pipeline.evals.intervals import wilson
+from pipeline.evals.choices import Question, measure_choices
 from pipeline.evals.kinds._base import File, Measured, Needs, Suite, Text
-from pipeline.evals.model import Item, Metric
 from pipeline.evals.rows import read_rows
 
 if TYPE_CHECKING:
-    from pipeline.runtime.binding import Logprobs, Scorer
+    from pipeline.runtime.binding import Scorer
 
 NEEDS: Needs = "scorer"
 EXAMPLE: dict[str, Any] = {
@@ -39,13 +42,16 @@ EXAMPLE: dict[str, Any] = {
 class Config(Suite):
     """``context`` and ``choice`` are the texts that are scored, with ``{question}`` and ``{choice}`` filled in. With
     ``prompt: chat`` the special tokens of a chat template, such as ``<|im_start|>``, are read as tokens; with ``plain``
-    as text."""
+    as text. ``examples`` is a file of items that stand in front of each with their answers, ``separator`` after each of
+    them; it is decoded once."""
 
     kind: Literal["multiple_choice"]
     prompt: Literal["plain", "chat"]
     context: Annotated[str, Field(pattern=r"\{question\}")]
     choice: Annotated[str, Field(pattern=r"\{choice\}")] = " {choice}"
     data: File
+    examples: File | None = None
+    separator: str = "\n\n"
 
 
 class Row(BaseModel):
@@ -71,52 +77,43 @@ class Row(BaseModel):
         return self
 
 
-def load(config: Config, folder: Path) -> tuple[Row, ...]:
+@dataclass(frozen=True)
+class Data:
+    """The items, and the examples that stand in front of each."""
+
+    items: tuple[Row, ...]
+    examples: tuple[Row, ...] = ()
+
+
+def load(config: Config, folder: Path) -> Data:
     """Return the items. Raises SpecError with every faulty line."""
-    return read_rows(folder / config.data, Row)
+    examples = read_rows(folder / config.examples, Row) if config.examples else ()
+    return Data(read_rows(folder / config.data, Row), examples)
 
 
-def measure(config: Config, data: Sequence[Row], scorer: Scorer, progress: Progress) -> Measured:
+def measure(config: Config, data: Data, scorer: Scorer, progress: Progress) -> Measured:
     """Score every choice of every item. An item's score is 1 when the most likely choice is the right one, and 0
     otherwise."""
-    special = config.prompt == "chat"
-    contexts = [config.context.replace("{question}", row.question) for row in data]
-    groups = [
-        scorer.group(context, [config.choice.replace("{choice}", choice) for choice in row.choices], special=special)
-        for row, context in zip(data, contexts, strict=True)
-    ]
-    with progress.task("scoring choices", len(data), "items") as task:
-        scores = scorer.score(groups, task.advance)
-    items = tuple(_item(*each) for each in zip(data, contexts, scores, strict=True))
-    metrics = [_share("acc", items, "picked"), _share("acc_norm", items, "picked_norm")]
-    for skill in sorted({row.skill for row in data}):
-        metrics.append(_share(f"acc@{skill}", [item for item in items if item.detail["skill"] == skill], "picked"))
-    return tuple(metrics), items
+    before = "".join(
+        _context(config, row) + _choice(config, row.choices[row.answer]) + config.separator for row in data.examples
+    )
+    questions = (
+        Question(
+            row.id,
+            row.skill,
+            before + _context(config, row),
+            tuple(_choice(config, choice) for choice in row.choices),
+            row.choices,
+            (row.answer,),
+        )
+        for row in data.items
+    )
+    return measure_choices(questions, len(data.items), scorer, progress, special=config.prompt == "chat")
 
 
-def _item(row: Row, context: str, scores: Sequence[Logprobs]) -> Item:
-    sums = [round(sum(score), 6) for score in scores]
-    sizes = [len(choice.encode()) for choice in row.choices]
-    picked = max(range(len(sums)), key=sums.__getitem__)
-    picked_norm = max(range(len(sums)), key=lambda i: sums[i] / sizes[i])
-    choices = [
-        {"text": text, "logprob": total, "tokens": len(score), "bytes": size}
-        for text, total, score, size in zip(row.choices, sums, scores, sizes, strict=True)
-    ]
-    best_other = max(total for i, total in enumerate(sums) if i != row.answer)
-    detail = {
-        "skill": row.skill,
-        "prompt": context,
-        "choices": choices,
-        "answer": row.answer,
-        "picked": picked,
-        "picked_norm": picked_norm,
-        "margin": round(sums[row.answer] - best_other, 6),
-    }
-    return Item(row.id, float(picked == row.answer), detail)
+def _context(config: Config, row: Row) -> str:
+    return config.context.replace("{question}", row.question)
 
 
-def _share(name: str, items: Sequence[Item], picked: str) -> Metric:
-    right = sum(item.detail[picked] == item.detail["answer"] for item in items)
-    low, high = wilson(right, len(items))
-    return Metric(name, right / len(items), "share", low, high, len(items))
+def _choice(config: Config, text: str) -> str:
+    return config.choice.replace("{choice}", text)

@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.core.errors import UsageError
 from pipeline.core.progress import Progress
 from pipeline.evals.intervals import Z95, mean_and_error
 from pipeline.evals.kinds._base import File, Measured, Needs, Suite, Text
 from pipeline.evals.model import Item, Metric
 from pipeline.evals.rows import read_rows, read_text
-from pipeline.runtime.packing import Group
+from pipeline.evals.windows import Piece, windows
 
 if TYPE_CHECKING:
     from pipeline.runtime.binding import Scorer
@@ -76,15 +74,6 @@ class Pair(BaseModel):
     continuation: Text
 
 
-@dataclass(frozen=True)
-class Piece:
-    """What is scored together: a window, or a pair."""
-
-    id: str
-    text: str
-    group: Group
-
-
 def load(config: Config, folder: Path) -> str | tuple[Pair, ...]:
     """Return the text, or the pairs. Raises SpecError when the file is missing or empty, or a line is faulty."""
     return read_text(folder / config.text) if config.text else read_rows(folder / str(config.pairs), Pair)
@@ -93,9 +82,16 @@ def load(config: Config, folder: Path) -> str | tuple[Pair, ...]:
 def measure(config: Config, data: str | Sequence[Pair], scorer: Scorer, progress: Progress) -> Measured:
     """Score the data. An item is a window or a pair; its score is the mean negative log-likelihood of its tokens, in
     nats."""
-    pieces = windows(config, data, scorer) if isinstance(data, str) else _pairs(config, data, scorer)
+    if isinstance(data, str):
+        tokens = scorer.tokenize(data, special=config.prompt == "chat")
+        pieces = windows(tokens, scorer.bos, config.context, config.stride)
+    else:
+        pieces = _pairs(config, data, scorer)
+    scores = []
     with progress.task("scoring text", len(pieces), "windows" if isinstance(data, str) else "pairs") as task:
-        scores = [scored[0] for scored in scorer.score([piece.group for piece in pieces], task.advance)]
+        for scored in scorer.score(piece.group for piece in pieces):
+            scores.append(scored[0])
+            task.advance(1)
     nll = [-logprob for score in scores for logprob in score]
     sizes = [sum(map(scorer.piece_bytes, piece.group.suffixes[0])) for piece in pieces]
     mean, error = mean_and_error(nll)
@@ -117,24 +113,6 @@ def _interval(mean: float, error: float, scale: Callable[[float], float]) -> tup
     if math.isinf(error):
         return None, None
     return scale(mean - Z95 * error), scale(min(mean + Z95 * error, 700.0))  # exp takes no more
-
-
-def windows(config: Config, text: str, scorer: Scorer) -> list[Piece]:
-    """Cut a text into full windows. Raises UsageError when it is shorter than one."""
-    tokens = scorer.tokenize(text, special=config.prompt == "chat")
-    size, stride = config.context, config.stride or config.context
-    if len(tokens) < size:
-        message = f"the text has {len(tokens)} tokens, less than one window of {size}"
-        raise UsageError(message, hint="take a longer text, or a smaller context in suite.yaml")
-    pieces = []
-    for number, start in enumerate(range(0, len(tokens) - size + 1, stride), 1):
-        window = tokens[start : start + size]
-        if scorer.bos is not None:
-            window = (scorer.bos, *window[1:])
-        split = size // 2 + 1
-        label = f"tokens {start + split} to {start + size - 1}"
-        pieces.append(Piece(f"window-{number:04d}", label, Group(window[:split], (window[split:],))))
-    return pieces
 
 
 def _pairs(config: Config, pairs: Sequence[Pair], scorer: Scorer) -> list[Piece]:

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pipeline.core.errors import UsageError
 from pipeline.core.progress import SILENT
 from pipeline.evals.engine import load_suite
-from pipeline.evals.kinds.perplexity import EXAMPLE, Config, Pair, load, measure, windows
+from pipeline.evals.kinds.perplexity import EXAMPLE, Config, Pair, load, measure
+from pipeline.evals.windows import windows
 from pipeline.runtime.binding import Scorer
 from pipeline.runtime.build import find_engine
 
@@ -75,7 +76,7 @@ def test_metrics_follow_from_items(scorer: Scorer) -> None:
 def test_a_stride_of_half_a_window_scores_nearly_every_token(scorer: Scorer) -> None:
     text = TEXT.read_text()[:3000]
     tokens = scorer.tokenize(text)
-    plain, dense = windows(config(context=128), text, scorer), windows(config(context=128, stride=64), text, scorer)
+    plain, dense = windows(tokens, None, 128), windows(tokens, None, 128, 64)
     assert len(plain) == len(tokens) // 128
     assert len(dense) == (len(tokens) - 128) // 64 + 1
     assert dense[1].group.prefix[:2] == tokens[64:66]
