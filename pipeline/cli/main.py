@@ -28,6 +28,7 @@ COMMANDS = [
         "verify",
         "inspect",
         "lint",
+        "fix",
         "explain",
         "check",
         "eval",
@@ -38,6 +39,7 @@ COMMANDS = [
     *(
         "report",
         "compare",
+        "reproduce",
         "serve",
         "prune",
         "bundle",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,17 +43,18 @@ def run_suite(
     threads: int,
     seed: int = 0,
     gpu_layers: int = 0,
+    overrides: Mapping[str, bool | int | str] | None = None,
     progress: Progress = SILENT,
 ) -> EvalResult:
     """Score the weights on a suite, in this process, through llama.cpp.
 
-    Log-likelihoods depend on neither ``seed`` nor the model's chat ``template`` (a suite states its own prompt). Raises
-    EngineError when llama.cpp fails, UsageError when the suite doesn't fit the model or is of a kind that asks a server.
+    ``overrides`` are those of the spec. Log-likelihoods depend on neither ``seed`` nor the model's chat ``template`` (a
+    suite states its own prompt). Raises EngineError when llama.cpp fails, UsageError when the suite doesn't fit the model or is of a kind that asks a server.
     """
     from pipeline.runtime.binding import Scorer  # numpy and llama.cpp load only when something is scored
 
     _require(suite, "scorer")
-    with Scorer(weights, threads=threads, gpu_layers=gpu_layers) as scorer:
+    with Scorer(weights, threads=threads, gpu_layers=gpu_layers, overrides=overrides or {}) as scorer:
         metrics, items = kinds()[suite.kind].measure(suite.config, suite.data, scorer, progress)
     return EvalResult(suite.name, suite.kind, metrics, items)
 

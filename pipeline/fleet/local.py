@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,18 @@ from pipeline.fleet.worker import PREFIX, rebuild
 
 
 def evaluate(
-    suite: Path, weights: Path, *, threads: int, seed: int, gpu_layers: int = 0, progress: Progress = SILENT
+    suite: Path,
+    weights: Path,
+    *,
+    threads: int,
+    seed: int,
+    gpu_layers: int = 0,
+    overrides: Mapping[str, bool | int | str] | None = None,
+    progress: Progress = SILENT,
 ) -> EvalResult:
     """Run one quality suite in a child process. Raises what the suite raises, or EngineError when the child dies."""
-    job = {"suite": str(suite), "weights": str(weights), "threads": threads, "seed": seed, "gpu_layers": gpu_layers}
-    return from_plain(submit(job, progress))
+    options = {"threads": threads, "seed": seed, "gpu_layers": gpu_layers, "overrides": dict(overrides or {})}
+    return from_plain(submit({"suite": str(suite), "weights": str(weights), **options}, progress))
 
 
 def submit(job: dict[str, Any], progress: Progress = SILENT) -> dict[str, Any]:

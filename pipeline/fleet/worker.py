@@ -56,7 +56,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     from pipeline.evals.engine import load_suite, run_suite
 
     suite = load_suite(Path(job["suite"]))
-    options = {key: job[key] for key in ("threads", "seed", "gpu_layers")}
+    options = {key: job[key] for key in ("threads", "seed", "gpu_layers", "overrides") if key in job}
     result = run_suite(suite, Path(job["weights"]), **options, progress=Telling())
     return asdict(result)
 

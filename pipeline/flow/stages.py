@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,15 +101,21 @@ def do(
         if (run := known.get(job.key)) and not force:
             result = Done(run, True)
         else:
-            watch = Watch(session, job.lock)
-            run = _do(session, job)
-            watch.look()
-            _require_same_suite(session, job)
+            run = perform(session, job)
             _record(session, job, run)
             result = Done(run, False)
         done.append(result)
         told(job, result)
     return done
+
+
+def perform(session: Session, job: Job) -> Run:
+    """Do one job and return its run, which is not recorded. Raises as ``do`` does."""
+    watch = Watch(session, job.lock)
+    run = _do(session, job)
+    watch.look()
+    _require_same_suite(session, job)
+    return run
 
 
 def _do(session: Session, job: Job) -> Run:
@@ -181,7 +187,7 @@ def _lint(session: Session, stored: Stored, job: Job) -> _Result:
     subject, left_out = subject_stored(stored), ignored(stored.lock.spec)
     found = lint(subject)
     why = tuple(NotJudged(code, reason) for code, reason in skipped(subject).items() if code not in left_out)
-    return StageResult(findings=found, not_judged=why), ()
+    return StageResult(findings=tuple(replace(one, mend=None) for one in found), not_judged=why), ()
 
 
 def _serve(session: Session, stored: Stored) -> AbstractContextManager[Running]:
@@ -224,6 +230,7 @@ def _eval(session: Session, stored: Stored, job: Job) -> _Result:
         threads=session.threads(stored.lock),
         seed=stored.lock.spec.sampling.seed,
         gpu_layers=stored.lock.spec.engine.gpu_layers,
+        overrides=stored.lock.spec.engine.overrides,
         progress=session.progress,
     )
     return StageResult(evaluation=result), ()

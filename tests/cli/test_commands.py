@@ -38,6 +38,8 @@ ASKED: list[tuple[str, list[str]]] = [
     ("lint", ["lint", "small", "models/small.gguf"]),
     ("lint", ["lint", "small", "--select", "A2", "--ignore", "A203", "--format", "sarif"]),
     ("lint-baseline", ["lint", "models/small.gguf", "--write-baseline", "../baseline.json"]),
+    ("fix", ["fix", "small"]),
+    ("fix", ["fix", "small", "--dry-run", "--code", "A1"]),
     ("rules", ["explain"]),
     ("explain", ["explain", "a101"]),
     ("check", ["check"]),

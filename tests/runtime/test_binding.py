@@ -141,9 +141,8 @@ def test_overrides_take_the_place_of_the_files_metadata(scorer: Scorer) -> None:
     with Scorer(WEIGHTS, threads=1, overrides={key: True, "tokenizer.ggml.bos_token_id": 798}) as other:
         assert (scorer.bos, other.bos) == (None, 798)
         assert other.tokenize("Hello!") == (798, *scorer.tokenize("Hello!"))
-    with Scorer(WEIGHTS, threads=1, overrides={"tokenizer.ggml.pre": "llama-bpe", key: False}) as other:
-        assert other.bos is None  # which this pre-tokenizer has unless told otherwise
-        assert other.tokenize("1234567") != scorer.tokenize("1234567")
+    with pytest.raises(EngineError, match="unknown pre-tokenizer"):
+        Scorer(WEIGHTS, threads=1, overrides={"tokenizer.ggml.pre": "qwen99", "tokenizer.ggml.eos_token_id": 1})
 
 
 def test_nothing_to_score_or_to_condition_on_is_refused(scorer: Scorer) -> None:
