@@ -29,6 +29,8 @@ LOCKED = [
     ("run", ["bootstrap", "build"], True, None),
     ("dev", ["bootstrap", "dev"], True, "run"),
     ("real", ["real"], False, None),
+    ("peers", ["peers"], False, None),
+    ("fuzz", ["fuzz"], False, "dev"),
 ]
 
 
@@ -101,6 +103,28 @@ def bench(session: nox.Session) -> None:
     names = session.posargs[:1] or sorted(path.stem for path in Path("benchmarks").glob("[a-z]*.py"))
     for name in names:
         python(session, f"benchmarks/{name}.py", *session.posargs[1:])
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the header reader and the rendering of templates, ten minutes each: `nox -s fuzz -- header -max_total_time=60`."""
+    place = Path(".nox/fuzz")
+    python_of(session, place, "requirements/fuzz.txt")
+    (place / "found").mkdir(exist_ok=True)
+    for target in session.posargs[:1] or ["header", "template"]:
+        options = session.posargs[1:] or ["-max_total_time=600"]
+        kept = f"-artifact_prefix={place / 'found'}/{target}-"
+        run = [str(place / "bin" / "python"), "-m", "tests.fuzz.run", target, kept, *options]
+        session.run(*run, external=True)
+
+
+def python_of(session: nox.Session, place: Path, requirements: str) -> None:
+    """Make an environment, or bring it to what its requirements say."""
+    uv = str(BIN / "uv")
+    if not place.is_dir():
+        session.run(uv, "venv", "--quiet", str(place), external=True)
+    options = ["--quiet", "--require-hashes", "--python", str(place)]
+    session.run(uv, "pip", "sync", *options, requirements, external=True)
 
 
 @nox.session
