@@ -18,6 +18,7 @@ def run_stage(app: App, names: tuple[str, ...], stage: str, force: bool) -> int:
     from pipeline.checks.model import Verdict
     from pipeline.flow.prepare import fetch_all
     from pipeline.flow.stages import do, jobs_of
+    from pipeline.gate.groups import judge_group
 
     session = app.session()
     answers, lines, code = [], [], 0
@@ -27,8 +28,11 @@ def run_stage(app: App, names: tuple[str, ...], stage: str, force: bool) -> int:
         for done in do(session, jobs_of(session, lock, [stage]), force=force):
             answers.append(run_content(done))
             lines += [f"{name} {done.run.key.subject}{' (on record)' if done.reused else ''}", *_lines(done.run)]
-            required = [outcome for outcome in done.run.result.outcomes if outcome.group in lock.spec.gates.checks]
-            code = 1 if any(outcome.verdict is not Verdict.PASS for outcome in required) else code
+            outcomes = done.run.result.outcomes
+            required = [group for group in lock.spec.gates.checks if group.group in {one.group for one in outcomes}]
+            reasons = [judge_group(group, outcomes) for group in required]
+            lines += [f"  {reason.verdict:7} {reason.rule}: {reason.message}" for reason in reasons]
+            code = 1 if any(reason.verdict is not Verdict.PASS for reason in reasons) else code
     app.answer(stage, {"runs": answers}, "\n".join(lines))
     return code
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from pipeline.checks.model import Outcome, Verdict
+from pipeline.checks.model import Verdict
+from pipeline.gate.groups import judge_group
 from pipeline.gate.metrics import Measured, judge_metric, measured
 from pipeline.lint.model import Severity
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Decision, Reason, Run
 
-PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
-_NAMED = 3
+PASS, FAIL, UNKNOWN, SKIP = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN, Verdict.SKIP
 
 
 def decide(
@@ -24,10 +24,11 @@ def decide(
     Runs of another lock, engine, hardware or version of a suite don't count; of several, the last one given does.
     """
     counting = current(lock, engine_digest, hardware_digest, runs)
+    outcomes = [outcome for run in counting if run.key.stage == "check" for outcome in run.result.outcomes]
     reasons = (
         *_rules_of_lint(lock, counting),
         *_rules_of_suites(lock, counting),
-        *(_judge_group(group, counting) for group in lock.spec.gates.checks),
+        *(judge_group(group, outcomes) for group in lock.spec.gates.checks),
         *_rules_of_metrics(lock, counting),
         *_no_gates(lock),
     )
@@ -88,8 +89,12 @@ def _rules_of_suites(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
                 yield Reason(
                     rule, UNKNOWN, f"the spec names {suite}, but it has not been run in the version that is locked"
                 )
-            elif run.result.outcomes and all(outcome.verdict is UNKNOWN for outcome in run.result.outcomes):
-                yield Reason(rule, UNKNOWN, f"no case could be judged: {run.result.outcomes[0].diagnosis}")
+            elif run.result.outcomes and all(outcome.verdict is SKIP for outcome in run.result.outcomes):
+                said = run.result.outcomes[0].diagnosis
+                yield Reason(rule, UNKNOWN, f"no case applies to this model, so the suite shows nothing of it: {said}")
+            elif run.result.outcomes and all(outcome.verdict in (UNKNOWN, SKIP) for outcome in run.result.outcomes):
+                first = next(outcome for outcome in run.result.outcomes if outcome.verdict is UNKNOWN)
+                yield Reason(rule, UNKNOWN, f"no case could be judged: {first.diagnosis}")
             else:
                 yield Reason(rule, PASS, _summary(run))
 
@@ -103,28 +108,6 @@ def _summary(run: Run) -> str:
     return "run: " + ", ".join(
         f"{count} {verdict.value}" for verdict, count in counts.items() if count or verdict is PASS
     )
-
-
-def _judge_group(group: str, runs: Sequence[Run]) -> Reason:
-    rule = f"checks {group}: every case passes"
-    everything = [outcome for run in runs if run.key.stage == "check" for outcome in run.result.outcomes]
-    cases = [outcome for outcome in everything if outcome.group == group]
-    if not cases:
-        known = sorted({outcome.group for outcome in everything})
-        return Reason(
-            rule, UNKNOWN, "no case of this group has been run; groups on record: " + (", ".join(known) or "none")
-        )
-    failed = [case for case in cases if case.verdict is FAIL]
-    unknown = [case for case in cases if case.verdict is UNKNOWN]
-    if failed or unknown:
-        return Reason(rule, FAIL if failed else UNKNOWN, _name_cases([*failed, *unknown], len(cases)))
-    return Reason(rule, PASS, f"{len(cases)} of {len(cases)} {_plural(len(cases), 'case')} passed")
-
-
-def _name_cases(bad: Sequence[Outcome], total: int) -> str:
-    named = "; ".join(f"{case.suite}/{case.case} {case.verdict.value}: {case.diagnosis}" for case in bad[:_NAMED])
-    more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-    return f"{len(bad)} of {total} {_plural(total, 'case')} did not pass: {named}{more}"
 
 
 def _rules_of_metrics(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:

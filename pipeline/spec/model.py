@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from pipeline.spec.overrides import Overrides
 
@@ -153,7 +164,16 @@ class Bench(Part):
 
     prefill: Counts = Field(default=(128,), description="Prompt lengths, in tokens, for `llama-bench`.")
     decode: Counts = Field(default=(32,), description="Answer lengths, in tokens, for `llama-bench`.")
-    repetitions: int = Field(default=5, ge=3, le=100, description="How often each of these is measured.")
+    depths: Annotated[tuple[Annotated[int, Field(ge=0, le=10_000_000)], ...], Field(strict=False, min_length=1)] = (
+        Field(default=(0,), description="Tokens that stand in the context before each of these.")
+    )
+    repetitions: int = Field(default=5, ge=3, le=100, description="How many repetitions of each must count.")
+    budget: float = Field(
+        default=30.0,
+        ge=0,
+        le=86400,
+        description="Seconds in which repetitions that don't count, or that differ, are done again.",
+    )
     streams: Counts = Field(default=(1, 4), description="Concurrent streams of the load test through `llama-server`.")
     requests: int = Field(default=8, gt=0, le=10_000, description="Requests for each number of streams.")
     max_tokens: int = Field(default=32, gt=0, le=INT32, description="Tokens asked for in each request.")
@@ -178,17 +198,67 @@ class Limit(Part):
         return self
 
 
+class Group(Part):
+    """A group of check cases. Its name alone, without a mapping, asks that every case passes."""
+
+    group: Annotated[str, StringConstraints(min_length=1)] = Field(description="The group's name.")
+    rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="The pass rate to be shown: the lower bound of its 95 % interval must reach it. Without: every case.",
+    )
+
+    @model_validator(mode="after")
+    def _can_be_shown(self) -> Self:
+        if self.rate is not None and self.rate >= 1:
+            message = "no number of passes shows a rate of {rate}: write less than 1, or the group's name alone for every case"
+            raise PydanticCustomError("no_rate", message, {"rate": f"{self.rate:g}"})
+        return self
+
+    @model_serializer(mode="wrap")
+    def _shortly(self, content: SerializerFunctionWrapHandler) -> Any:
+        return self.group if self.rate is None else content(self)
+
+
+class _OrName:
+    """Says in the JSON Schema that a name will do."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+def _named(value: Any) -> Any:
+    return {"group": value} if isinstance(value, str) else value
+
+
+def _groups_once(groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    _each_once(tuple(group.group for group in groups))
+    return groups
+
+
+Groups = Annotated[
+    tuple[Annotated[Group, BeforeValidator(_named), _OrName()], ...], Field(strict=False), AfterValidator(_groups_once)
+]
+
+
 class Gates(Part):
     """What a model must show to be accepted."""
 
     lint: Literal["none", "info", "warning", "error"] = Field(
         default="warning", description="The worst severity that is allowed."
     )
-    checks: Strings = Field(default=(), description="Groups of check cases that must all pass.")
+    checks: Groups = Field(
+        default=(), description="Groups of check cases: by name, where every case must pass, or with a pass rate."
+    )
     metrics: dict[str, Limit] = Field(
         default_factory=dict,
         description="`suite.metric` or `bench.metric`, with `@test` for one setting, each with bounds.",
     )
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups."""
+        return tuple(group.group for group in self.checks)
 
 
 class Deploy(Part):

@@ -119,6 +119,7 @@ def _fields(model: Any, path: tuple[str | int, ...]) -> list[str]:
         if isinstance(part, str) and part in (keys := _keys(model)):
             model = keys[part]
         for argument in typing.get_args(model):
+            argument = argument.__origin__ if hasattr(argument, "__metadata__") else argument  # of Annotated
             if _keys(argument):
                 model = argument
     return list(_keys(model))

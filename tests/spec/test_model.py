@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from pipeline.spec.model import Spec
+from pipeline.spec.model import Gates, Spec
 
 
 def test_content_is_plain_json_with_every_default() -> None:
@@ -39,3 +39,13 @@ def test_every_key_has_a_meaning() -> None:
         assert part["additionalProperties"] is False
         for name, field in part["properties"].items():
             assert "description" in field or "$ref" in field, name
+
+
+def test_a_group_without_a_rate_is_its_name() -> None:
+    gates = Gates.model_validate({"checks": ["stop_tokens", {"group": "tool_calling", "rate": 0.9}]})
+    assert gates.groups == ("stop_tokens", "tool_calling")
+    written = gates.model_dump(mode="json")["checks"]
+    assert written == ["stop_tokens", {"group": "tool_calling", "rate": 0.9}]
+    assert Gates.model_validate({"checks": written}) == gates
+    items = Gates.model_json_schema()["properties"]["checks"]["items"]
+    assert items == {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Group"}]}

@@ -78,7 +78,7 @@ def shared(one: str, other: str) -> int:
 def asks_for_tools(subject: Subject) -> bool:
     """Whether the spec asks for checks of tools."""
     spec = subject.spec
-    return spec is not None and any("tool" in name for name in (*spec.checks, *spec.gates.checks))
+    return spec is not None and any("tool" in name for name in (*spec.checks, *spec.gates.groups))
 
 
 def lost_severity(subject: Subject) -> Severity:

@@ -27,7 +27,7 @@ class TemplateDropsTools(TemplateRule):
 
     def check(self, subject: Subject) -> Iterable[Finding]:
         spec = subject.spec
-        claimed = spec is not None and any("tool" in name for name in (*spec.checks, *spec.gates.checks))
+        claimed = spec is not None and any("tool" in name for name in (*spec.checks, *spec.gates.groups))
         severity = Severity.ERROR if claimed else Severity.INFO
         declared = subject.renderings["tools"]
         if declared.text is None or TOOL not in declared.text:
