@@ -15,8 +15,10 @@ import pytest
 from pipeline.core.digest import Digest
 from pipeline.core.proc import spawn
 from pipeline.core.project import Project
+from pipeline.flow.prepare import fetch_all
 from pipeline.flow.run import run as run_main_job
 from pipeline.flow.session import Session
+from pipeline.flow.stages import do, jobs_of
 from pipeline.lock.argv import compile_argv
 from pipeline.runtime.build import EngineBuild, find_engine
 from pipeline.runtime.params import HARDENED, Listen
@@ -79,6 +81,22 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory, cold_project: Pro
 def assayed(finished_project: Project, tmp_path: Path) -> Project:
     """A small project after its main job: everything is in the store and on record."""
     return Project(shutil.copytree(finished_project.root, tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
+def tested_project(tmp_path_factory: pytest.TempPathFactory, cold_project: Project) -> Project:
+    """A small project with lint, checks and evals on record, and no benchmark. Not to be changed: take ``tested``."""
+    session = Session(Project(shutil.copytree(cold_project.root, tmp_path_factory.mktemp("tested") / "project")))
+    lock = session.current("small")
+    fetch_all(session, [lock])
+    do(session, jobs_of(session, lock, ["lint", "check", "eval"]))
+    return session.project
+
+
+@pytest.fixture
+def tested(tested_project: Project, tmp_path: Path) -> Project:
+    """A small project with lint, checks and evals on record."""
+    return Project(shutil.copytree(tested_project.root, tmp_path / "project"))
 
 
 @pytest.fixture(scope="module")

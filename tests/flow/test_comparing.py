@@ -17,8 +17,8 @@ from pipeline.record.model import Run
 
 
 @pytest.fixture
-def session(assayed: Project) -> Session:
-    return Session(assayed)
+def session(tested: Project) -> Session:
+    return Session(tested)
 
 
 def run_of(session: Session, stage: str) -> Run:
