@@ -2,6 +2,9 @@
 
 llama-bench runs random token ids and neither samples nor detokenises, so it tells what the kernels can do; ``service``
 tells what a user gets. Its own mean of rates and standard deviation are not used (the latter overflows).
+
+All tests run once; those whose repetitions don't count (``validity``), or differ too much (``series``), run again in a
+fresh process until they are settled or the budget is spent. Then a test has a number, or is inconclusive.
 """
 
 from __future__ import annotations
@@ -9,28 +12,42 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.bench.clock import process_cpu_seconds
 from pipeline.bench.model import BenchRow
-from pipeline.bench.stats import median, spread
+from pipeline.bench.readings import Reading, read
+from pipeline.bench.series import Repetition, Series, pooled
+from pipeline.bench.stats import median
+from pipeline.bench.validity import Conditions, between
 from pipeline.core.errors import EngineError
 from pipeline.core.proc import run
 from pipeline.core.progress import SILENT, Progress, Task
 from pipeline.spec.model import Bench, Engine
 
 TIMEOUT_SECONDS = 6 * 3600.0
-# Below this share of its cores a CPU-bound program had neighbours; above this ratio of fastest to slowest something
-# changed meanwhile. Both only mark a row as noisy: the figures stay.
-LEAST_CPU_SHARE = 0.95
-MOST_SPREAD = 1.25
+# A repetition shorter than this is judged by how its whole series ran.
+SHORT_SECONDS = 0.05
 
 _STEP = re.compile(r"llama-bench: benchmark (\d+)/\d+: (prompt|generation) run (\d+)/\d+")
-_KINDS = {"pp": ("prefill_tok_s", "n_prompt"), "tg": ("decode_tok_s", "n_gen")}
+_METRICS = {"pp": "prefill_tok_s", "tg": "decode_tok_s"}
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """What llama-bench measures: ``tokens`` of prefill (``pp``) or decode (``tg``) behind ``depth`` tokens of context."""
+
+    kind: str
+    tokens: int
+    depth: int = 0
+
+    @property
+    def name(self) -> str:
+        """``pp512``, or ``tg64+d1024`` behind 1024 tokens."""
+        return f"{self.kind}{self.tokens}" + (f"+d{self.depth}" if self.depth else "")
 
 
 class Build(Protocol):
@@ -46,12 +63,12 @@ class Build(Protocol):
 
 @dataclass
 class _Watch:
-    """Notes wall and CPU time whenever llama-bench says that a repetition begins or a test has ended."""
+    """Reads the machine's counters whenever llama-bench says that a repetition begins or a test has ended."""
 
     task: Task
     pid: int = 0
-    marks: list[tuple[float, float | None]] = field(default_factory=list)
-    tests: list[list[tuple[float, float | None]]] = field(default_factory=list)
+    marks: list[Reading] = field(default_factory=list)
+    tests: list[list[Reading]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
     def start(self, pid: int) -> None:
@@ -59,61 +76,70 @@ class _Watch:
 
     def on_stderr(self, line: str) -> None:
         if _STEP.search(line):
-            self.marks.append(self._now())
+            self.marks.append(read(self.pid))
             self.task.advance()
 
     def on_stdout(self, line: str) -> None:
         if line.strip():
-            self.tests.append([*self.marks, self._now()])
+            self.tests.append([*self.marks, read(self.pid)])
             self.marks = []
             self.lines.append(line)
-
-    def _now(self) -> tuple[float, float | None]:
-        return time.monotonic(), process_cpu_seconds(self.pid)
 
 
 def engine_rows(
     build: Build, model: Path, engine: Engine, bench: Bench, *, threads: int, progress: Progress = SILENT
 ) -> tuple[BenchRow, ...]:
-    """Measure prefill and decode speed of ``model`` (tok/s), one row for each length, one sample a repetition.
+    """Measure prefill and decode speed of ``model`` (tok/s), one row for each length and depth, one sample for each
+    repetition that counts.
 
     ``threads`` is used where the spec leaves the number open. Raises EngineError when llama-bench fails, when what it
     says cannot be read, or when it did not run what it was asked to.
     """
-    prefill, decode = tuple(dict.fromkeys(bench.prefill)), tuple(dict.fromkeys(bench.decode))
-    bench = bench.model_copy(update={"prefill": prefill, "decode": decode})
-    argv = bench_argv(build.tool("llama-bench"), model, engine, bench, threads=threads)
-    tests = len(prefill) + len(decode)
-    with progress.task("llama-bench", tests * bench.repetitions, "runs") as task:
-        watch = _Watch(task)
-        done = run(
-            argv,
-            env=build.environment,
-            timeout=TIMEOUT_SECONDS,
-            on_start=watch.start,
-            on_stdout=watch.on_stdout,
-            on_stderr=watch.on_stderr,
-        )
-    if done.returncode != 0:
-        raise EngineError(
-            f"llama-bench failed on {model.name} ({done.ending})\n{_own_words(done.stderr)}".rstrip(),
-            hint=_HINTS.get(done.ending, "run it by hand: " + " ".join(argv)),
-        )
-    results = [_parse(line) for line in watch.lines]
-    _must_be_asked(results, engine, bench, threads)
-    return tuple(
-        _row(result, marks, offloaded=engine.gpu_layers > 0) for result, marks in zip(results, watch.tests, strict=True)
-    )
+    series = {test: Series(bench.repetitions) for test in settings_of(bench)}
+    about: dict[Setting, dict[str, Any]] = {}
+    began, repetitions = time.monotonic(), bench.repetitions
+    while todo := [test for test, one in series.items() if one.wanted]:
+        argv = bench_argv(build.tool("llama-bench"), model, engine, bench, todo, repetitions, threads=threads)
+        for result, marks in _run(build, model, argv, len(todo) * repetitions, progress):
+            test = _must_be_asked(result, todo, engine, repetitions, threads)
+            series[test].repetitions += _repetitions(test, result, marks, offloaded=engine.gpu_layers > 0)
+            series[test].rounds += 1
+            about[test] = result
+        if missing := [test.name for test in todo if test not in about]:
+            raise EngineError(f"llama-bench did not run {', '.join(missing)}", hint=_NOT_PINNED)
+        if time.monotonic() - began > bench.budget and all(one.rounds for one in series.values()):
+            break
+        repetitions = min(_MOST, pooled([series[test] for test in todo]))
+    return tuple(_row(test, one, about[test]) for test, one in series.items())
 
 
-def bench_argv(program: Path, model: Path, engine: Engine, bench: Bench, *, threads: int) -> tuple[str, ...]:
-    """Return llama-bench's whole command line for the settings that the model is served with. Pure."""
+def settings_of(bench: Bench) -> list[Setting]:
+    """Return what a spec asks to measure, each once, in the order that it is written."""
+    wanted = [("pp", tokens) for tokens in bench.prefill] + [("tg", tokens) for tokens in bench.decode]
+    return list(dict.fromkeys(Setting(kind, tokens, depth) for depth in bench.depths for kind, tokens in wanted))
+
+
+def bench_argv(
+    program: Path,
+    model: Path,
+    engine: Engine,
+    bench: Bench,
+    tests: Sequence[Setting],
+    repetitions: int,
+    *,
+    threads: int,
+) -> tuple[str, ...]:
+    """Return llama-bench's whole command line for the settings that the model is served with. Pure. Every combination of
+    the tests' lengths and depths is run, which may be more than was asked for.
+    """
+    lengths = {kind: sorted({test.tokens for test in tests if test.kind == kind}) for kind in ("pp", "tg")}
     return (
         str(program),
         *("--model", str(model)),
-        *("--n-prompt", ",".join(map(str, bench.prefill))),
-        *("--n-gen", ",".join(map(str, bench.decode))),
-        *("--repetitions", str(bench.repetitions)),
+        *("--n-prompt", ",".join(map(str, lengths["pp"])) or "0"),
+        *("--n-gen", ",".join(map(str, lengths["tg"])) or "0"),
+        *("--n-depth", ",".join(map(str, sorted({test.depth for test in tests})))),
+        *("--repetitions", str(repetitions)),
         *("--threads", str(engine.threads or threads)),
         *("--batch-size", str(engine.batch)),
         *("--ubatch-size", str(engine.micro_batch)),
@@ -128,6 +154,30 @@ def bench_argv(program: Path, model: Path, engine: Engine, bench: Bench, *, thre
     )
 
 
+def _run(
+    build: Build, model: Path, argv: tuple[str, ...], steps: int, progress: Progress
+) -> list[tuple[dict[str, Any], list[Reading]]]:
+    """Run llama-bench once; returns each test's result with the readings at each repetition's begin and at the end."""
+    with progress.task("llama-bench", steps, "runs") as task:
+        watch = _Watch(task)
+        done = run(
+            argv,
+            env=build.environment,
+            timeout=TIMEOUT_SECONDS,
+            on_start=watch.start,
+            on_stdout=watch.on_stdout,
+            on_stderr=watch.on_stderr,
+        )
+    if done.returncode != 0:
+        raise EngineError(
+            f"llama-bench failed on {model.name} ({done.ending})\n{_own_words(done.stderr)}".rstrip(),
+            hint=_HINTS.get(done.ending, "run it by hand: " + " ".join(argv)),
+        )
+    return [(_parse(line), marks) for line, marks in zip(watch.lines, watch.tests, strict=True)]
+
+
+_MOST = 200
+_NOT_PINNED = "is this llama.cpp the pinned one? see: assay doctor"
 _HINTS = {
     "killed by SIGILL": "this llama.cpp was built for another CPU: build it again on this machine",
     "killed by SIGKILL": "was there enough memory? see dmesg",
@@ -152,9 +202,12 @@ def _parse(line: str) -> dict[str, Any]:
     return dict(result)
 
 
-def _must_be_asked(results: list[dict[str, Any]], engine: Engine, bench: Bench, threads: int) -> None:
-    """Check that what was run is what was asked for: a figure under other settings is worse than none."""
-    wanted_tests = [(count, 0) for count in bench.prefill] + [(0, count) for count in bench.decode]
+def _must_be_asked(
+    result: dict[str, Any], tests: Sequence[Setting], engine: Engine, repetitions: int, threads: int
+) -> Setting:
+    """Return the test that a result is of. Raises EngineError unless it was run as asked for: a figure under other
+    settings is worse than none.
+    """
     wanted = {
         "n_threads": engine.threads or threads,
         "n_batch": engine.batch,
@@ -165,59 +218,65 @@ def _must_be_asked(results: list[dict[str, Any]], engine: Engine, bench: Bench, 
         "flash_attn": {"off": 0, "on": 1}[engine.flash_attention],
     }
     faults = [
-        f"{key}: asked for {value}, ran {result.get(key)}"
-        for result in results[:1]
-        for key, value in wanted.items()
-        if result.get(key) != value
+        f"{key}: asked for {value}, ran {result.get(key)}" for key, value in wanted.items() if result.get(key) != value
     ]
-    ran = [(result.get("n_prompt"), result.get("n_gen")) for result in results]
-    if sorted(wanted_tests) != sorted(ran):
-        faults.append(f"tests (prompt, generated): asked for {wanted_tests}, ran {ran}")
-    if any(len(result["samples_ns"]) != bench.repetitions for result in results):
-        faults.append(f"repetitions: asked for {bench.repetitions}, ran {[len(r['samples_ns']) for r in results]}")
+    prompt, generated, depth = (result.get(key) or 0 for key in ("n_prompt", "n_gen", "n_depth"))
+    ran = Setting("pp" if prompt else "tg", prompt or generated, depth)
+    if ran not in tests:
+        faults.append(f"tests: asked for {', '.join(test.name for test in tests)}, ran {ran.name}")
+    if len(result["samples_ns"]) != repetitions:
+        faults.append(f"repetitions: asked for {repetitions}, ran {len(result['samples_ns'])}")
     if faults:
-        raise EngineError(
-            "llama-bench did not run what it was asked to\n  " + "\n  ".join(faults),
-            hint="is this llama.cpp the pinned one? see: assay doctor",
-        )
+        raise EngineError("llama-bench did not run what it was asked to\n  " + "\n  ".join(faults), hint=_NOT_PINNED)
+    return ran
 
 
-def _row(result: dict[str, Any], marks: list[tuple[float, float | None]], *, offloaded: bool) -> BenchRow:
-    kind = "pp" if result["n_prompt"] else "tg"
-    metric, key = _KINDS[kind]
-    tokens = int(result[key])
-    samples = tuple(tokens * 1e9 / ns for ns in result["samples_ns"])
-    shares = [_share(one, two, result["n_threads"]) for one, two in pairwise(marks)]
-    whole = _share(marks[0], marks[-1], result["n_threads"]) if len(marks) > 1 else None
-    reasons = []
-    if whole is not None and not offloaded and whole < LEAST_CPU_SHARE:
-        reasons.append(f"its threads ran {whole:.0%} of the time: something else used the cores")
-    if spread(samples) > MOST_SPREAD:
-        reasons.append(f"the fastest repetition is {spread(samples):.2f} times the slowest")
+def _repetitions(test: Setting, result: dict[str, Any], marks: list[Reading], *, offloaded: bool) -> list[Repetition]:
+    """Return a result's repetitions, each with how it ran: by itself, or as the whole series where it is short."""
+    rates, threads = [test.tokens * 1e9 / ns for ns in result["samples_ns"]], result["n_threads"]
+    pairs = list(pairwise(marks))
+    if len(pairs) != len(rates):  # it did not say when each began
+        unknown = Conditions(0.0, against=("nobody knows how it ran: llama-bench did not say when it began",))
+        return [Repetition(rate, unknown) for rate in rates]
+    whole = between(marks[0], marks[-1], threads=threads, offloaded=offloaded)
+    each = [between(one, two, threads=threads, offloaded=offloaded) for one, two in pairs]
+    return [
+        Repetition(rate, one if one.seconds >= SHORT_SECONDS else whole.over(one.seconds))
+        for rate, one in zip(rates, each, strict=True)
+    ]
+
+
+def _row(test: Setting, series: Series, result: dict[str, Any]) -> BenchRow:
+    rates = series.valid or [one.rate for one in series.repetitions]
+    everything = [one.rate for one in series.repetitions]
+    shares = [one.conditions.share for one in series.repetitions]
+    known = [share for share in shares if share is not None]
+    why, remarks = series.inconclusive, series.remarks
+    low, high = series.interval or (None, None)
     return BenchRow(
         layer="engine",
-        test=f"{kind}{tokens}",
-        metric=metric,
-        value=median(samples),
+        test=test.name,
+        metric=_METRICS[test.kind],
+        value=None if why else median(rates),
         unit="tok/s",
-        samples=samples,
+        samples=tuple(series.valid),
+        reason=why,
         detail={
-            "min": min(samples),
-            "max": max(samples),
-            "cpu_share": whole,
+            "min": min(rates),
+            "max": max(rates),
+            "slowest": min(everything),
+            "cpu_share": median(known) if known else None,
             "cpu_shares": shares,
-            "noisy": bool(reasons),
-            "noise": "; ".join(reasons),
+            "repetitions": [{"rate": one.rate, **one.conditions.content()} for one in series.repetitions],
+            "rounds": series.rounds,
+            "noisy": bool(remarks),
+            "noise": "; ".join(remarks),
             "threads": result["n_threads"],
             "backends": result.get("backends", ""),
             "gpu": result.get("gpu_info", ""),
             "build_commit": result.get("build_commit", ""),
         },
+        low=None if why else low,
+        high=None if why else high,
+        inconclusive=bool(why),
     )
-
-
-def _share(begin: tuple[float, float | None], end: tuple[float, float | None], threads: int) -> float | None:
-    """Return CPU time / (wall time x threads) between two marks: 1.0 when every thread ran all the time."""
-    if begin[1] is None or end[1] is None or end[0] <= begin[0]:
-        return None
-    return (end[1] - begin[1]) / ((end[0] - begin[0]) * threads)

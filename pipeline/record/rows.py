@@ -65,7 +65,10 @@ def result_rows(run: Run) -> dict[str, list[Row]]:
         "metrics": ((m.name, m.value, m.unit, m.low, m.high, m.n) for m in metrics),
         "eval_items": ((text(i.id), i.score, to_json(i.detail)) for i in items),
         "bench_rows": (
-            (b.layer, b.test, b.metric, b.value, b.unit, list(b.samples), text(b.reason), to_json(b.detail))
+            (
+                *(b.layer, b.test, b.metric, b.value, b.unit, list(b.samples), text(b.reason), to_json(b.detail)),
+                *(b.low, b.high, b.inconclusive),
+            )
             for b in result.bench
         ),
         "not_judged": ((one.code, text(one.reason)) for one in result.not_judged),
@@ -98,8 +101,8 @@ READERS: dict[str, Callable[..., Any]] = {
     ),
     "metrics": Metric,
     "eval_items": lambda item, score, detail: Item(item, score, json.loads(detail)),
-    "bench_rows": lambda layer, test, metric, value, unit, samples, reason, detail: BenchRow(
-        layer, test, metric, value, unit, tuple(samples), reason, json.loads(detail)
+    "bench_rows": lambda layer, test, metric, value, unit, samples, reason, detail, *rest: BenchRow(
+        layer, test, metric, value, unit, tuple(samples), reason, json.loads(detail), *rest
     ),
     "not_judged": NotJudged,
     "causes": lambda cause, words, known, advice, cases: Cause(cause, words, known, advice, tuple(cases)),

@@ -87,7 +87,23 @@ def m003_grades(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_results, m002_not_judged, m003_grades)
+def m004_bench_intervals(connection: Connection) -> None:
+    """Benchmark rows with their interval, and whether too little of what was measured counts."""
+    connection.execute(
+        """
+        ALTER TABLE bench_rows ADD COLUMN low DOUBLE;
+        ALTER TABLE bench_rows ADD COLUMN high DOUBLE;
+        ALTER TABLE bench_rows ADD COLUMN inconclusive BOOLEAN DEFAULT false;
+        """
+    )
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    m001_results,
+    m002_not_judged,
+    m003_grades,
+    m004_bench_intervals,
+)
 
 
 def applied(connection: Connection) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -36,6 +37,14 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
         if names.count(name) > 1:
             raise PydanticCustomError("listed_twice", "{name} is listed twice", {"name": name})
     return names
+
+
+def _a_day(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise PydanticCustomError("no_day", "there is no day {day}", {"day": text}) from None
+    return text
 
 
 Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(_each_once)]
@@ -105,6 +114,11 @@ class Chat(Part):
     template: str | None = Field(
         default=None,
         description="A Jinja file that replaces the model's own chat template; a path from the spec's folder.",
+    )
+    date: Annotated[str, StringConstraints(pattern=DAY), AfterValidator(_a_day)] | None = Field(
+        default=None,
+        description="The day that prompts say it is (`2026-11-21`), for templates that read the clock; none: the day on "
+        "which they are made.",
     )
     stop: Strings = Field(default=(), description="Strings that end an answer, besides the model's own stop tokens.")
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.bench.stats import median, percentile, spread
+from pipeline.bench.stats import deviant, median, percentile, spread, student
 
 samples = st.lists(st.floats(min_value=0, max_value=1e9), min_size=1, max_size=40)
 
@@ -42,3 +42,19 @@ def test_nothing_has_no_figures() -> None:
             ask([])
     with pytest.raises(ValueError, match="101"):
         percentile([1.0], 101)
+
+
+def test_samples_far_from_the_median() -> None:
+    steady = [100.0, 101.0, 99.0, 100.5, 99.5]
+    assert deviant(steady) == []
+    assert deviant([*steady, 130.0]) == [130.0]
+    assert deviant([1.0, 1.0, 1.0, 5.0]) == [], "no spread to measure by"
+    assert deviant([1.0, 100.0]) == []
+
+
+def test_students_t_at_the_table_and_beyond() -> None:
+    """Published: t(0.975) is 12.706 for 1, 2.228 for 10, 2.021 for 40, 1.980 for 120 degrees of freedom."""
+    assert [round(student(n), 3) for n in (1, 10, 40, 120)] == [12.706, 2.228, 2.021, 1.980]
+    assert student(30) > student(31) > student(1000) > 1.959
+    with pytest.raises(ValueError, match="0 degrees"):
+        student(0)

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.bench.model import BenchRow
 from pipeline.checks.model import Verdict
 from pipeline.evals.intervals import wilson
 from pipeline.gate.metrics import Measured, judge_metric, measured
-from pipeline.record.model import Reason
+from pipeline.record.model import Reason, StageResult
 from pipeline.spec.model import Limit
 from tests import factories as make
 
@@ -95,3 +96,23 @@ def test_a_laxer_bound_is_never_judged_worse(right: int, n: int, one: float, oth
     order = [FAIL, UNKNOWN, PASS]
     strict, lax = (order.index(judged(value, min=bound).verdict) for bound in (max(one, other), min(one, other)))
     assert lax >= strict
+
+
+def test_a_speed_that_something_slowed_still_proves_that_it_reaches_a_least() -> None:
+    slowed = Measured("bench.decode_tok_s", "tg32", None, "tok/s", reason="inconclusive: 0 of 5 count", at_least=50.0)
+    found = judge_metric("bench.decode_tok_s", Limit(min=20), [slowed], ())
+    assert found.verdict is PASS
+    assert "inconclusive: 0 of 5 count" in found.message and "even the slowest repetition reached 50" in found.message
+    assert judge_metric("bench.decode_tok_s", Limit(min=60), [slowed], ()).verdict is UNKNOWN
+    assert judge_metric("bench.decode_tok_s", Limit(min=20, max=90), [slowed], ()).verdict is UNKNOWN
+
+
+def test_a_benchs_interval_and_its_least_come_from_its_rows() -> None:
+    detail = {"slowest": 7.0}
+    rows = (
+        BenchRow("engine", "tg8", "decode_tok_s", 9.0, "tok/s", (9.0, 9.1), low=8.5, high=9.5),
+        BenchRow("engine", "pp8", "prefill_tok_s", None, "tok/s", (), "inconclusive: …", detail, inconclusive=True),
+    )
+    known, slowed = measured([make.run(make.lock(), "bench", "bench", StageResult(bench=rows))])
+    assert (known.low, known.high, known.n, known.at_least) == (8.5, 9.5, 2, None)
+    assert (slowed.value, slowed.at_least) == (None, 7.0)

@@ -1,0 +1,103 @@
+"""What the machine did while something ran: counters read before and after. What a system doesn't tell is None."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.bench.clock import process_cpu_seconds
+
+_STEAL = 8  # the column of stolen time in /proc/stat's first line, its name counted
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Counters at one moment; all but ``load``, ``mhz`` and ``celsius`` only grow.
+
+    ``wall`` and ``cpu`` (of the measured process, all threads) in seconds; ``switches``: how often its threads were made
+    to give way; ``pressure``: seconds in which some task of the machine waited for ``cpu``, ``memory`` or ``io``;
+    ``stolen``: seconds that the hypervisor gave to others; ``throttled``: how often a core was slowed for heat;
+    ``mhz``: the mean clock of all cores; ``celsius``: the hottest sensor.
+    """
+
+    wall: float
+    cpu: float | None = None
+    switches: int | None = None
+    pressure: tuple[tuple[str, float], ...] = ()
+    stolen: float | None = None
+    load: float | None = None
+    throttled: int | None = None
+    mhz: float | None = None
+    celsius: float | None = None
+
+
+def read(pid: int, root: Path = Path("/")) -> Reading:
+    """Read all counters now, for the process ``pid``. ``root`` is where ``/proc`` and ``/sys`` are looked for. Takes less
+    than a millisecond on most machines.
+    """
+    wall, cpu = time.monotonic(), process_cpu_seconds(pid)
+    proc, cpus = root / "proc", root / "sys/devices/system/cpu"
+    throttles = _numbers(cpus.glob("cpu[0-9]*/thermal_throttle/*_throttle_count"))
+    clocks = _numbers(cpus.glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
+    heat = _numbers((root / "sys/class/thermal").glob("thermal_zone*/temp"))
+    return Reading(
+        wall,
+        cpu,
+        _switches(proc / str(pid) / "task"),
+        tuple((kind, seconds) for kind in ("cpu", "memory", "io") if (seconds := _pressure(proc, kind)) is not None),
+        _stolen(proc / "stat"),
+        _load(proc / "loadavg"),
+        int(sum(throttles)) if throttles else None,
+        sum(clocks) / len(clocks) / 1000 if clocks else _cpuinfo_mhz(proc / "cpuinfo"),
+        max(heat) / 1000 if heat else None,
+    )
+
+
+def _switches(tasks: Path) -> int | None:
+    found = [re.search(r"nonvoluntary_ctxt_switches:\s+(\d+)", _text(task / "status")) for task in _listed(tasks)]
+    counts = [int(match[1]) for match in found if match]
+    return sum(counts) if counts else None
+
+
+def _pressure(proc: Path, kind: str) -> float | None:
+    found = re.search(r"^some .*total=(\d+)", _text(proc / "pressure" / kind), re.MULTILINE)
+    return int(found[1]) / 1e6 if found else None
+
+
+def _stolen(stat: Path) -> float | None:
+    columns = _text(stat).partition("\n")[0].split()
+    if columns[:1] != ["cpu"] or len(columns) <= _STEAL:
+        return None
+    return int(columns[_STEAL]) / os.sysconf("SC_CLK_TCK")
+
+
+def _load(loadavg: Path) -> float | None:
+    first = _text(loadavg).partition(" ")[0]
+    return float(first) if first else None
+
+
+def _cpuinfo_mhz(cpuinfo: Path) -> float | None:
+    found = [float(mhz) for mhz in re.findall(r"^cpu MHz\s*:\s*([0-9.]+)", _text(cpuinfo), re.MULTILINE)]
+    return sum(found) / len(found) if found else None
+
+
+def _numbers(paths: Iterable[Path]) -> list[float]:
+    return [float(text) for path in paths if (text := _text(path)).lstrip("-").isdigit()]
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,107 @@
+"""Which repetitions count: a program that was kept waiting says nothing about how fast it is.
+
+The rules are stated here and in the record. A repetition of a CPU-bound program counts only if its threads ran nearly
+all the time: the share of CPU time tells the good from the bad, where a small spread alone does not (two threads that
+take turns with a neighbour are slow, and steadily so). Time stolen by the hypervisor, waiting of others, and cores slowed
+for heat speak against a repetition too. Where a counter is missing, the rule that needs it is left out, and the
+repetition says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from pipeline.bench.readings import Reading
+
+Number = TypeVar("Number", int, float)
+
+LEAST_SHARE = 0.97
+MOST_STOLEN = 0.02
+MOST_PRESSURE = 0.10
+# The kernel sums up pressure every two seconds, and stolen time in ticks of 10 ms: over less they say nothing.
+PRESSURE_SECONDS = 4.0
+STOLEN_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How something ran. ``share``: CPU time / (wall time x threads); the other shares are of the wall time. Values are
+    None where nobody tells, with the reason in ``missing``. ``against`` says what speaks against it; empty: it counts.
+    """
+
+    seconds: float
+    share: float | None = None
+    switches: int | None = None
+    stolen: float | None = None
+    pressure: dict[str, float] = field(default_factory=dict)
+    throttled: int | None = None
+    load: float | None = None
+    mhz: float | None = None
+    celsius: float | None = None
+    against: tuple[str, ...] = ()
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def valid(self) -> bool:
+        """Whether it counts."""
+        return not self.against
+
+    def over(self, seconds: float) -> Conditions:
+        """Return the same conditions for a part of the time."""
+        return replace(self, seconds=seconds)
+
+    def content(self) -> dict[str, Any]:
+        """Return it as plain JSON, numbers rounded to what they are worth."""
+        rounded = {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in vars(self).items()
+            if name not in ("pressure", "against", "missing")
+        }
+        pressure = {kind: round(share, 4) for kind, share in self.pressure.items()}
+        return {**rounded, "pressure": pressure, "against": list(self.against), "missing": dict(self.missing)}
+
+
+def between(before: Reading, after: Reading, *, threads: int, offloaded: bool) -> Conditions:
+    """Judge what ran between two readings on ``threads`` threads. ``offloaded``: a GPU did the work, and the CPU may
+    wait.
+    """
+    seconds = after.wall - before.wall
+    missing: dict[str, str] = {}
+    cpu, switches = _grown(before.cpu, after.cpu), _grown(before.switches, after.switches)
+    share = cpu / (seconds * threads) if cpu is not None and seconds > 0 else None
+    if share is None:
+        missing["share"] = "the system does not tell another process's CPU time"
+    stolen, pressure = _grown(before.stolen, after.stolen), dict[str, float]()
+    if stolen is None or seconds < STOLEN_SECONDS:
+        missing["stolen"] = "the system does not say" if stolen is None else f"shorter than {STOLEN_SECONDS:g} s"
+    if not after.pressure or seconds < PRESSURE_SECONDS:
+        missing["pressure"] = f"shorter than {PRESSURE_SECONDS:g} s" if after.pressure else "the kernel does not say"
+    else:
+        then = dict(before.pressure)
+        pressure = {kind: (total - then.get(kind, total)) / seconds for kind, total in after.pressure}
+    throttled = _grown(before.throttled, after.throttled)
+    for name, value in (("throttled", throttled), ("mhz", after.mhz), ("celsius", after.celsius)):
+        if value is None:
+            missing[name] = "this machine has no such sensor"
+    stolen = stolen / seconds if stolen is not None and "stolen" not in missing else None
+    against = []
+    if share is not None and not offloaded and share < LEAST_SHARE:
+        against.append(f"its threads ran {share:.0%} of the time: something else used the cores")
+    if stolen is not None and stolen > MOST_STOLEN:
+        against.append(f"the hypervisor gave {stolen:.0%} of the time to others")
+    if (waited := pressure.get("memory", 0.0)) > MOST_PRESSURE:
+        against.append(f"memory was short {waited:.0%} of the time")
+    if (waited := pressure.get("cpu", 0.0)) > MOST_PRESSURE and not offloaded:
+        against.append(f"tasks waited for a core {waited:.0%} of the time")
+    if throttled:
+        against.append(f"cores were slowed for heat {throttled} times")
+    return Conditions(
+        *(seconds, share, switches, stolen, pressure, throttled, after.load, after.mhz, after.celsius),
+        against=tuple(against),
+        missing=missing,
+    )
+
+
+def _grown(before: Number | None, after: Number | None) -> Number | None:
+    return None if before is None or after is None else after - before

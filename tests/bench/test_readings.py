@@ -1,0 +1,56 @@
+"""The machine's counters, from made-up ``/proc`` and ``/sys`` and from the real ones."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.bench.readings import read
+
+
+def put(root: Path, path: str, text: str) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text)
+
+
+def test_every_counter_is_read(tmp_path: Path) -> None:
+    put(tmp_path, "proc/7/task/7/status", "Name:\tx\nvoluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t3\n")
+    put(tmp_path, "proc/7/task/8/status", "nonvoluntary_ctxt_switches:\t4\n")
+    for kind in ("cpu", "memory", "io"):
+        put(tmp_path, f"proc/pressure/{kind}", "some avg10=0.00 avg60=0.00 avg300=0.00 total=2500000\nfull total=9\n")
+    ticks = os.sysconf("SC_CLK_TCK")
+    put(tmp_path, "proc/stat", f"cpu  1 2 3 4 5 6 7 {3 * ticks} 9 10\ncpu0 1\n")
+    put(tmp_path, "proc/loadavg", "1.50 1.00 0.50 1/100 7\n")
+    for core, mhz in ((0, 2_000_000), (1, 3_000_000)):
+        put(tmp_path, f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_cur_freq", str(mhz))
+        put(tmp_path, f"sys/devices/system/cpu/cpu{core}/thermal_throttle/core_throttle_count", "2")
+    put(tmp_path, "sys/class/thermal/thermal_zone0/temp", "45000")
+    put(tmp_path, "sys/class/thermal/thermal_zone1/temp", "71500")
+    found = read(7, tmp_path)
+    assert (found.switches, found.stolen, found.load) == (7, 3.0, 1.5)
+    assert found.pressure == (("cpu", 2.5), ("memory", 2.5), ("io", 2.5))
+    assert (found.throttled, found.mhz, found.celsius) == (4, 2500.0, 71.5)
+
+
+def test_what_is_not_there_is_none(tmp_path: Path) -> None:
+    found = read(os.getpid(), tmp_path)
+    assert (found.switches, found.pressure, found.stolen, found.load) == (None, (), None, None)
+    assert (found.throttled, found.mhz, found.celsius) == (None, None, None)
+
+
+def test_a_virtual_machine_says_its_clock_elsewhere(tmp_path: Path) -> None:
+    put(tmp_path, "proc/cpuinfo", "processor\t: 0\ncpu MHz\t\t: 2000.5\n\nprocessor\t: 1\ncpu MHz\t\t: 3000.5\n")
+    assert read(1, tmp_path).mhz == 2500.5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the counters are Linux's")
+def test_our_own_process_on_the_real_machine() -> None:
+    one = read(os.getpid())
+    sum(range(3_000_000))
+    two = read(os.getpid())
+    assert one.cpu is not None and two.cpu is not None
+    assert two.wall > one.wall and two.cpu > one.cpu
+    assert one.load is not None

@@ -1,0 +1,81 @@
+"""What speaks against a repetition, by the machine's counters."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.bench.readings import Reading, read
+from pipeline.bench.validity import Conditions, between
+
+ZERO = Reading(0.0, 0.0, 0, (("cpu", 0.0), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2000.0, 50.0)
+AFTER = Reading(10.0, 20.0, 5, (("cpu", 0.5), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2100.0, 60.0)
+
+
+def judged(*, offloaded: bool = False, **changes: Any) -> Conditions:
+    return between(ZERO, replace(AFTER, **changes), threads=2, offloaded=offloaded)
+
+
+def test_a_program_that_was_left_alone_counts() -> None:
+    found = judged()
+    assert found.valid
+    assert (found.share, found.switches, found.stolen, found.throttled) == (1.0, 5, 0.0, 0)
+    assert found.pressure == {"cpu": 0.05, "memory": 0.0, "io": 0.0}
+    assert found.missing == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cpu": 18.0}, "its threads ran 90% of the time"),
+        ({"stolen": 0.5}, "the hypervisor gave 5% of the time"),
+        ({"pressure": (("cpu", 3.0),)}, "tasks waited for a core 30% of the time"),
+        ({"pressure": (("memory", 2.0),)}, "memory was short 20% of the time"),
+        ({"throttled": 7}, "cores were slowed for heat 7 times"),
+    ],
+)
+def test_what_speaks_against_it(changes: dict[str, Any], words: str) -> None:
+    found = judged(**changes)
+    assert not found.valid
+    assert words in found.against[0]
+
+
+def test_the_host_of_a_gpu_may_wait() -> None:
+    assert judged(cpu=1.0, pressure=(("cpu", 9.0),), offloaded=True).valid
+    assert not judged(throttled=1, offloaded=True).valid
+
+
+def test_what_a_system_does_not_tell_is_said_and_not_judged() -> None:
+    found = between(Reading(0.0), Reading(10.0), threads=1, offloaded=False)
+    assert found.valid
+    assert (found.share, found.stolen, found.pressure, found.mhz) == (None, None, {}, None)
+    assert set(found.missing) == {"share", "stolen", "pressure", "throttled", "mhz", "celsius"}
+    brief = between(
+        ZERO, replace(AFTER, wall=0.1, cpu=0.2, stolen=0.1, pressure=(("cpu", 0.1),)), threads=2, offloaded=False
+    )
+    assert brief.valid, "counters that are summed up every two seconds say nothing of a tenth of one"
+    assert brief.missing["pressure"] == "shorter than 4 s"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells another process's CPU time")
+def test_a_sleeper_and_a_worker_are_told_apart() -> None:
+    with (
+        subprocess.Popen(["sleep", "60"]) as idle,
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy,
+    ):
+        try:
+            began = [read(child.pid) for child in (idle, busy)]
+            time.sleep(0.6)
+            ended = [read(child.pid) for child in (idle, busy)]
+        finally:
+            idle.kill()
+            busy.kill()
+    asleep, awake = (between(*pair, threads=1, offloaded=False) for pair in zip(began, ended, strict=True))
+    assert not asleep.valid
+    assert asleep.share is not None and awake.share is not None
+    assert asleep.share < 0.1 < awake.share
