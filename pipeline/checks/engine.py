@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from pipeline.checks.able import Able, able
 from pipeline.checks.assertions._base import Seen, assertions
+from pipeline.checks.causes import causes_of
 from pipeline.checks.conversation import said
 from pipeline.checks.diagnose import Fault, short
-from pipeline.checks.model import Outcome, Verdict
+from pipeline.checks.model import Cause, Outcome, Verdict
 from pipeline.checks.probe import NoAnswer, Probe
 from pipeline.checks.streamed import differs
 from pipeline.checks.suite import Attempt, Case, CheckSuite, load_suite
@@ -27,6 +29,14 @@ SILENCES = 2
 NO_TOOL_SUPPORT = "the chat template has no tool support, so the model never saw the tools"
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A suite that was run."""
+
+    outcomes: tuple[Outcome, ...]
+    causes: tuple[Cause, ...]
+
+
 def run_suite(
     suite: CheckSuite,
     client: httpx.Client,
@@ -35,9 +45,10 @@ def run_suite(
     sampling: Mapping[str, Any],
     progress: Progress = SILENT,
     timeout: float = TIMEOUT_SECONDS,
-) -> tuple[Outcome, ...]:
-    """Return the outcomes of all attempts at all cases, in the suite's order. ``client`` has the server's base URL and key; ``timeout``
-    bounds each answer, in seconds. A dead or silent server makes the rest unknown; no error of it is raised."""
+) -> Checked:
+    """Return the outcomes of all attempts at all cases, in the suite's order, and what is likely behind them. ``client`` has the server's
+    base URL and key; ``timeout`` bounds each answer, in seconds. A dead or silent server makes the rest unknown; no error of it is
+    raised."""
     probe = Probe(client, timeout)
     run = _Run(suite, probe, model, able(probe))
     attempts = [(case, one) for case in suite.document.cases for one in suite.attempts(case, sampling)]
@@ -61,7 +72,7 @@ def run_suite(
                     gone = f"the server was silent {silent} times running, last in case {case.id}"
                 outcomes.append(outcome)
             task.advance()
-    return tuple(outcomes)
+    return Checked(tuple(outcomes), causes_of(outcomes, run.able))
 
 
 class _Run:

@@ -37,10 +37,11 @@ STAGES = ("lint", "check", "eval", "bench")
 
 @dataclass(frozen=True)
 class Job:
-    """One thing to do: the key that its run will have."""
+    """One thing to do: the key that its run will have. ``resume`` lets it go on where one before was stopped."""
 
     lock: Lockfile
     key: RunKey
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def do(
         if (run := known.get(job.key)) and not force:
             result = Done(run, True)
         else:
-            run = perform(session, job)
+            run = perform(session, replace(job, resume=not force))
             _record(session, job, run)
             result = Done(run, False)
         done.append(result)
@@ -155,7 +156,7 @@ def _outputs(result: StageResult) -> object:
     """Return what a second run must give again: answers and scores, not times."""
     if result.evaluation:
         return asdict(result.evaluation)
-    judged = [[outcome.suite, outcome.case, outcome.verdict, outcome.diagnosis] for outcome in result.outcomes]
+    judged = [[outcome.suite, outcome.name, outcome.verdict, outcome.diagnosis] for outcome in result.outcomes]
     measured = [[row.layer, row.test, row.metric] for row in result.bench]
     return {"findings": [asdict(finding) for finding in result.findings], "outcomes": judged, "bench": measured}
 
@@ -207,33 +208,24 @@ def _check(session: Session, stored: Stored, job: Job) -> _Result:
     suite = load_suite(session.project.suites / job.key.subject)
     sampling = lock.spec.sampling.model_dump()
     with _serve(session, stored) as server:
-        outcomes = run_suite(
+        checked = run_suite(
             suite,
             server.client,
             model=lock.name,
             sampling=sampling,
             progress=session.progress,
         )
-        return StageResult(outcomes=outcomes), server.argv
+        return StageResult(outcomes=checked.outcomes, causes=checked.causes), server.argv
 
 
 def _eval(session: Session, stored: Stored, job: Job) -> _Result:
     from pipeline.evals.engine import needs
-    from pipeline.fleet.local import evaluate
+    from pipeline.flow.scoring import score
 
     folder = session.project.suites / job.key.subject
     if needs(folder) == "server":
         return _eval_through_server(session, stored, folder)
-    result = evaluate(
-        folder,
-        stored.weights,
-        threads=session.threads(stored.lock),
-        seed=stored.lock.spec.sampling.seed,
-        gpu_layers=stored.lock.spec.engine.gpu_layers,
-        overrides=stored.lock.spec.engine.overrides,
-        progress=session.progress,
-    )
-    return StageResult(evaluation=result), ()
+    return StageResult(evaluation=score(session, stored, folder, resume=job.resume)), ()
 
 
 def _eval_through_server(session: Session, stored: Stored, folder: Path) -> _Result:
@@ -257,17 +249,16 @@ def _eval_through_server(session: Session, stored: Stored, folder: Path) -> _Res
 
 def _bench(session: Session, stored: Stored, job: Job) -> _Result:
     from pipeline.bench.engine import engine_rows
+    from pipeline.bench.limits import probe, shares
     from pipeline.bench.service import resource_rows, service_rows
+    from pipeline.gguf.work import work
 
-    spec = stored.lock.spec
-    rows = engine_rows(
-        session.require_engine(stored.lock),
-        stored.weights,
-        spec.engine,
-        spec.bench,
-        threads=session.threads(stored.lock),
-        progress=session.progress,
-    )
+    spec, threads = stored.lock.spec, session.threads(stored.lock)
+    build, engine = session.require_engine(stored.lock), spec.engine
+    rows = engine_rows(build, stored.weights, engine, spec.bench, threads=threads, progress=session.progress)
+    types = {"cache_type_k": engine.cache_type_k, "cache_type_v": engine.cache_type_v}
+    limits = probe(threads)
+    rows += limits + shares(rows, limits, work(stored.headers(), **types), offloaded=engine.gpu_layers > 0)
     verify_all(session, [stored.lock], deep=True)  # another start
     with _serve(session, stored) as server:
         chat = spec.profile == "chat" and _has_template(stored)

@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
         if not self.server.healthy:
             self.send_json({"error": {"message": "gone"}}, 503)
         elif self.path == "/props":
-            self.send_json({"chat_template_caps": self.server.caps})
+            self.send_json({"chat_template_caps": self.server.caps, "chat_template": self.server.template})
         else:
             self.send_json({"status": "ok"})
 
@@ -65,6 +65,7 @@ class Scripted(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answer, self.healthy = answer, True
         self.caps: dict[str, bool] = {"supports_tools": True}
+        self.template = ""
         self.requests: list[dict[str, Any]] = []
         self.stopping = threading.Event()
 

@@ -33,7 +33,7 @@ def plain(count: int = 1, expect: str = "{finish: stop, no_special_text: true}",
 
 
 def run(checked: CheckSuite, client: httpx.Client, timeout: float = 5.0) -> tuple[Outcome, ...]:
-    return run_suite(checked, client, model="m", sampling={"temperature": 0.0, "seed": 7}, timeout=timeout)
+    return run_suite(checked, client, model="m", sampling={"temperature": 0.0, "seed": 7}, timeout=timeout).outcomes
 
 
 def test_a_pass_carries_its_evidence(tmp_path: Path) -> None:

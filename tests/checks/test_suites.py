@@ -17,7 +17,7 @@ SUITES = ROOT / "evals"
 
 
 def run(name: str, client: httpx.Client) -> tuple[Outcome, ...]:
-    return run_suite(load_suite(SUITES / name), client, model="model", sampling=Sampling().model_dump())
+    return run_suite(load_suite(SUITES / name), client, model="model", sampling=Sampling().model_dump()).outcomes
 
 
 @pytest.fixture(scope="module")
