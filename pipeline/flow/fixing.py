@@ -11,12 +11,13 @@ from pathlib import Path
 
 from pipeline.core.errors import UsageError
 from pipeline.core.files import atomic_write
+from pipeline.flow.dating import headers_of
 from pipeline.flow.session import Session
 from pipeline.lint.engine import lint, rules, selected
-from pipeline.lint.model import TEMPLATE, TODAY, Finding, Mend, Severity
+from pipeline.lint.model import DATE, TEMPLATE, TODAY, Finding, Mend, Severity
 from pipeline.lint.subject import Subject, subject_from
-from pipeline.lock.compare import weights_of
-from pipeline.lock.model import LockedFile, Lockfile
+from pipeline.lock.clock import pinned
+from pipeline.lock.model import Lockfile
 from pipeline.spec import yaml
 from pipeline.spec.edit import edited
 from pipeline.spec.load import check, find_spec, shown
@@ -110,12 +111,7 @@ def _locked_template(session: Session, lock: Lockfile) -> str | None:
 
 def _subject(session: Session, lock: Lockfile, template: str | None) -> Subject:
     """Return what lint judges of a locked model; its weights need not be here."""
-
-    def stored(file: LockedFile) -> Path | None:
-        return session.store.path(file.digest) if session.store.has(file.digest) else None
-
-    headers = [part.header for part in weights_of(lock, stored, session.project.root).parts]
-    return subject_from(*headers, spec=lock.spec, license_id=lock.license.id, template=template)
+    return subject_from(*headers_of(session, lock), spec=lock.spec, license_id=lock.license.id, template=template)
 
 
 def _state(lock: Lockfile, text: str, template: str | None, subject: Subject) -> _State:
@@ -141,6 +137,8 @@ def _applied(lock: Lockfile, path: Path, state: _State, finding: Finding, day: s
         changed = replace(subject, template=mend.value)
         return _state(lock, text, mend.value, _of_spec(changed, _checked(text, path)))
     text = edited(state.text, mend.path, day if mend.value == TODAY else mend.value)
+    if mend.path == DATE:
+        subject = replace(subject, template=pinned(subject.template or "", day))
     return _state(lock, text, state.template, _of_spec(subject, _checked(text, path)))
 
 

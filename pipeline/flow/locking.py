@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.core.digest import Digest
 from pipeline.core.errors import LockOutOfDate, NetworkError, UsageError
+from pipeline.flow.dating import dated
 from pipeline.flow.session import Session
 from pipeline.lock.compare import compare, weights_of
 from pipeline.lock.compile import compile_lock
@@ -100,8 +101,12 @@ def _make(session: Session, name: str, dry_run: bool, upgrade: bool, line: Line)
     resolver = Resolver(session.project, learn_digest, session.progress)
     lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
     _check_names(session, lock)
+    with_day = dated(session, lock, before)
+    lock = with_day.lock
     changes = tuple(diff(before.content(), lock.content())) if before else ()
     means = meaning_of(session, before, lock) if before else ()
+    if not dry_run:
+        with_day.write(session.project)
     return Locked(lock, changes, not dry_run and write_lock(session.project, lock), before is None, means)
 
 

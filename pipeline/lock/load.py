@@ -64,7 +64,7 @@ def _contradictions(lock: Lockfile, name: str) -> list[str]:
         "weights": (roles.count("weights"), 1),
         "chat templates of the spec": (
             sum(file.role == "chat_template" and file.urls[0].startswith("file:") for file in lock.files),
-            int(bool(spec.chat.template)),
+            int(bool(spec.chat.template)) + int(lock.dated_template is not None),
         ),
         "license": (lock.license, license_of(spec, lock.gguf.get("license"), lock.source)),
         "suites": (sorted(lock.suites), sorted({*spec.checks, *spec.evals})),
@@ -101,12 +101,16 @@ def check_lock(project: Project, spec: Spec, lock: Lockfile) -> list[Change]:
 
 
 def _template_changes(project: Project, lock: Lockfile) -> list[Change]:
-    """Return how the template's file moved, if it is there: it is written by hand, like the spec that names it."""
-    template = lock.template
-    if template is None or not template.urls[0].startswith("file:"):  # one of the origin stays as it is
-        return []
-    path = project.root / template.urls[0].removeprefix("file:")
-    return diff(template.sha256, str(Digest.of_file(path)), "files.chat_template.sha256") if path.is_file() else []
+    """Return how the templates' files moved, if they are there: one is written by hand, like the spec that names it; one with
+    a date lies beside the lock.
+    """
+    changes: list[Change] = []
+    for file in lock.files:
+        if file.role == "chat_template" and file.urls[0].startswith("file:"):  # one of the origin stays as it is
+            path = project.root / file.urls[0].removeprefix("file:")
+            if path.is_file():
+                changes += diff(file.sha256, str(Digest.of_file(path)), "files.chat_template.sha256")
+    return changes
 
 
 def require_current(project: Project, spec: Spec) -> Lockfile:

@@ -121,6 +121,12 @@ class Lockfile(Part):
         """The chat template that overrides the one in the weights: the spec's, else one that the origin has beside them."""
         return self._last("chat_template")
 
+    @property
+    def dated_template(self) -> LockedFile | None:
+        """The template that was made for the day of the spec's ``chat.date``, where the model's reads the clock."""
+        found = self.template
+        return found if found and self.spec.chat.date and found.path == f"{self.name}.dated.jinja" else None
+
     def _last(self, role: Role) -> LockedFile | None:
         """Return the last file of a role: what the spec names stands behind what the origin has."""
         return next((file for file in reversed(self.files) if file.role == role), None)

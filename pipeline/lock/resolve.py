@@ -128,8 +128,13 @@ class Resolver:
 
 
 def apart(lock: Lockfile) -> tuple[tuple[LockedFile, ...], LockedFile | None]:
-    """Return the files that a lock has of its source, and the one of its spec's ``mmproj``; a template of the spec is none of them."""
-    files = tuple(file for file in lock.files if not (lock.spec.chat.template and file is lock.template))
+    """Return the files that a lock has of its source, and the one of its spec's ``mmproj``; a template of the spec, or one
+    made for its date, is none of them.
+    """
+    files = tuple(file for file in lock.files if file is not lock.dated_template)
+    if lock.spec.chat.template:
+        named = [file for file in files if file.role == "chat_template"][-1:]
+        files = tuple(file for file in files if file not in named)
     own = [file for file in files if file.role == "mmproj"] if lock.spec.mmproj else []
     return tuple(file for file in files if not own or file is not own[-1]), own[-1] if own else None
 

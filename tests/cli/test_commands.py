@@ -146,6 +146,7 @@ def test_without_a_project_it_is_said(ask: Ask, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     wants = {
         "inspect": ["small"],
+        "fix": ["small"],
         "serve": ["small"],
         "query": ["SELECT 1"],
         "bundle": ["-o", "x.tar"],
