@@ -13,6 +13,7 @@ from pipeline.core.errors import UsageError
 from pipeline.core.host import Hardware, hardware
 from pipeline.core.progress import SILENT, Progress
 from pipeline.core.project import Project
+from pipeline.gguf.header import Header, read_header
 from pipeline.lock.load import require_current
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import EngineBuild, find_engine, require_pinned
@@ -32,6 +33,12 @@ class Stored:
     weights: Path
     template: Path | None
     mmproj: Path | None = None
+
+    def headers(self) -> tuple[Header, ...]:
+        """Return the headers of the weights' files, in order."""
+        if len(self.lock.shards) == 1:
+            return (read_header(self.weights),)
+        return tuple(read_header(self.weights.with_name(PurePosixPath(part.path).name)) for part in self.lock.shards)
 
 
 @dataclass

@@ -34,13 +34,15 @@ def estimate(
     llama.cpp rounds each slot's context up to a multiple of 256 cells.
     """
     cells = -(-context // CELL_STEP) * CELL_STEP * slots
-    kv = (
-        sum(
-            _row(cache_type_k, heads * key) + _row(cache_type_v, heads * value) for heads, key, value in _layers(header)
-        )
-        * cells
-    )
+    kv = kv_bytes(header, cache_type_k=cache_type_k, cache_type_v=cache_type_v) * cells
     return Memory(weights=sum(tensor.nbytes for tensor in header.tensors), kv=kv)
+
+
+def kv_bytes(header: Header, *, cache_type_k: str = "f16", cache_type_v: str = "f16") -> int:
+    """Return the bytes that one token takes in the KV cache, over all layers. Raises GgufError as ``estimate`` does."""
+    return sum(
+        _row(cache_type_k, heads * key) + _row(cache_type_v, heads * value) for heads, key, value in _layers(header)
+    )
 
 
 def _row(cache_type: str, elements: int) -> int:
