@@ -42,6 +42,9 @@ def lint(
     assay lint hf://org/name:Q4_K_M   before it is downloaded: only its header is read
     assay lint --format sarif > assay.sarif
     """
+    from pipeline.lint.renderers import warm
+
+    warm()  # it starts while we import the rest
     from pipeline.flow.linting import Choice, kind_of, lint_all
     from pipeline.lint.baseline import read_baseline
     from pipeline.lint.baseline import write_baseline as write

@@ -1,22 +1,22 @@
-"""Lint whatever a user names: specs of the catalog, GGUF files, references of hubs."""
+"""Lint whatever a user names: specs of the catalog, GGUF files, references of hubs. What a plain file doesn't need is
+imported only for the others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.core.errors import UsageError
-from pipeline.flow.prepare import fetch_all, verify_all
-from pipeline.flow.session import Session
-from pipeline.flow.stages import subject_stored
 from pipeline.lint.engine import ignored, lint, rules, selected, skipped
 from pipeline.lint.formats._base import Linted, fingerprint
 from pipeline.lint.model import Severity
 from pipeline.lint.subject import Subject, subject_from, subject_of
-from pipeline.lock.remote import read_remote_header
-from pipeline.spec.load import find_spec, shown
-from pipeline.spec.sources._base import source_of
+
+if TYPE_CHECKING:
+    from pipeline.flow.session import Session
 
 _ERRORS = "warning"  # what is allowed of a file that no spec speaks for: all but errors
 
@@ -37,6 +37,9 @@ def lint_file(path: Path, choice: Choice) -> Linted:
 
 def lint_reference(reference: str, root: Path, choice: Choice) -> Linted:
     """Lint a model at its origin: its headers are read, its weights stay there. Raises GgufError, NetworkError, UsageError."""
+    from pipeline.lock.remote import read_remote_header
+    from pipeline.spec.sources._base import source_of
+
     source = source_of(reference)
     found = source.resolve(reference, folder=root, root=root)
     parts = [blob for blob in found.blobs if blob.role in ("weights", "shard")]
@@ -46,6 +49,10 @@ def lint_reference(reference: str, root: Path, choice: Choice) -> Linted:
 
 def lint_spec(session: Session, name: str, choice: Choice) -> Linted:
     """Lint a locked model with its spec; it is fetched and verified first."""
+    from pipeline.flow.prepare import fetch_all, verify_all
+    from pipeline.flow.stages import subject_stored
+    from pipeline.spec.load import find_spec, shown
+
     lock = session.current(name)
     fetch_all(session, [lock])
     verify_all(session, [lock], deep=False)
@@ -69,6 +76,8 @@ def kind_of(target: str) -> str:
     if target.endswith(".gguf") and ":" not in target:
         return "file"
     if "://" in target:
+        from pipeline.spec.sources._base import source_of
+
         source_of(target)
         return "reference"
     if Path(target).is_file() and not target.endswith((".yaml", ".yml")):

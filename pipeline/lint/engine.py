@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.core.canonical import tree_digest
 from pipeline.core.digest import Digest
@@ -15,7 +16,9 @@ from pipeline.core.kinds import discover
 from pipeline.lint.model import Finding, Stage
 from pipeline.lint.rules._base import Rule
 from pipeline.lint.subject import Subject
-from pipeline.spec.model import Spec
+
+if TYPE_CHECKING:
+    from pipeline.spec.model import Spec
 
 
 @cache
