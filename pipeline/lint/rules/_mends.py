@@ -10,7 +10,6 @@ from pipeline.gguf.types import TokenType
 from pipeline.lint.model import OVERRIDES, TEMPLATE, Mend
 from pipeline.lint.probes import ANSWER, PLAIN, SECOND, USER
 from pipeline.lint.subject import Subject
-from pipeline.spec.overrides import fits
 
 _FILLERS = frozenset().union(*FILLER_TEXTS.values())
 _SPECIAL = (TokenType.CONTROL, TokenType.USER_DEFINED)
@@ -19,6 +18,8 @@ _PLACEHOLDER = re.compile(r"dummy|unused|reserved|placeholder|\[PAD", re.IGNOREC
 
 def override(**values: bool | int | str) -> Mend | None:
     """Return a mend that overrides keys of the tokenizer, named without their prefix; None for what no spec may say."""
+    from pipeline.spec.overrides import fits  # pydantic: only where there is something to mend
+
     keys = {f"tokenizer.ggml.{key}": value for key, value in values.items()}
     return Mend(OVERRIDES, keys) if all(fits(key, value) for key, value in keys.items()) else None
 
