@@ -24,7 +24,7 @@ engine: {context: 1024, slots: 2, threads: 1}
 sampling: {max_tokens: 16}
 checks: [greeting]
 evals: [few]
-bench: {prefill: [16], decode: [4], repetitions: 3, streams: [1], requests: 2, max_tokens: 4}
+bench: {prefill: [16], decode: [4], repetitions: 3, streams: [1], requests: 2, max_tokens: 4, budget: 0}
 gates: {lint: error, metrics: {few.acc: {min: 0}}}
 """
 GREETING = """\

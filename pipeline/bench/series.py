@@ -17,6 +17,7 @@ MOST_WIDTH = 0.05
 # Below this, a series is too short for the system's counters to tell how it ran.
 LEAST_SECONDS = 0.5
 SLOW_FIRST = 1.1
+MOST_ROUNDS = 12
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class Series:
 
     @property
     def wanted(self) -> int:
-        """How many more repetitions should be run; 0 when the series is settled."""
+        """How many more repetitions should be run; 0 when the series is settled, or given up after ``MOST_ROUNDS``."""
+        if self.rounds >= MOST_ROUNDS:
+            return 0
         seconds = sum(one.conditions.seconds for one in self.repetitions)
         if self.repetitions and seconds < LEAST_SECONDS:
             each = seconds / len(self.repetitions)

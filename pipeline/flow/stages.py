@@ -249,7 +249,7 @@ def _eval_through_server(session: Session, stored: Stored, folder: Path) -> _Res
 
 def _bench(session: Session, stored: Stored, job: Job) -> _Result:
     from pipeline.bench.engine import engine_rows
-    from pipeline.bench.limits import probe, shares
+    from pipeline.bench.limits import SECONDS, probe, shares
     from pipeline.bench.service import resource_rows, service_rows
     from pipeline.gguf.work import work
 
@@ -257,7 +257,7 @@ def _bench(session: Session, stored: Stored, job: Job) -> _Result:
     build, engine = session.require_engine(stored.lock), spec.engine
     rows = engine_rows(build, stored.weights, engine, spec.bench, threads=threads, progress=session.progress)
     types = {"cache_type_k": engine.cache_type_k, "cache_type_v": engine.cache_type_v}
-    limits = probe(threads)
+    limits = probe(threads, min(SECONDS, spec.bench.budget))
     rows += limits + shares(rows, limits, work(stored.headers(), **types), offloaded=engine.gpu_layers > 0)
     verify_all(session, [stored.lock], deep=True)  # another start
     with _serve(session, stored) as server:

@@ -35,6 +35,7 @@ def test_what_was_kept_waiting_is_left_out_and_run_again() -> None:
     assert found.wanted == 3
     assert "2 of 4 repetitions count, 3 are wanted (its threads ran 50% of the time" in found.inconclusive
     assert series(100, bad=(3, 5), rounds=3).wanted == 9, "more each time"
+    assert series(100, bad=(3, 5), rounds=12).wanted == 0, "and not for ever"
 
 
 def test_repetitions_that_differ_are_run_again_and_come_to_no_number() -> None:
