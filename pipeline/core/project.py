@@ -42,6 +42,11 @@ class Project:
         return self.root / Path(named).expanduser() if named else self.state / "store"
 
     @property
+    def scores(self) -> Path:
+        """Where log-likelihoods are kept, so that an eval that was stopped goes on."""
+        return self.state / "scores.sqlite"
+
+    @property
     def database(self) -> Path:
         return self.state / "results.duckdb"
 

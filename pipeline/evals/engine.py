@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.core.canonical import tree_digest
 from pipeline.core.errors import UsageError
@@ -15,12 +17,28 @@ from pipeline.evals.suite import EvalSuite, head, kinds
 from pipeline.spec.load import read_model
 
 if TYPE_CHECKING:
+    from pipeline.runtime.binding import Scorer
     from pipeline.runtime.serving import Serving
+
+
+@dataclass(frozen=True)
+class Model:
+    """Weights to score with. ``overrides`` are those of the spec; ``identity`` says what kept scores belong to: a digest of
+    weights, engine, hardware and settings."""
+
+    weights: Path
+    overrides: Mapping[str, bool | int | str] = field(default_factory=dict)
+    identity: str = ""
 
 
 def needs(folder: Path) -> Needs:
     """Return what the suite in ``folder`` is measured with. Raises as ``load_suite``, without reading the data."""
     return kinds()[read_model(folder / "suite.yaml", head()).kind].NEEDS
+
+
+def compares(folder: Path) -> bool:
+    """Return whether the suite in ``folder`` compares a model with its reference. Raises as ``needs``."""
+    return getattr(kinds()[read_model(folder / "suite.yaml", head()).kind], "REFERENCE", False)
 
 
 def load_suite(folder: Path) -> EvalSuite:
@@ -37,26 +55,45 @@ def load_suite(folder: Path) -> EvalSuite:
 
 def run_suite(
     suite: EvalSuite,
-    weights: Path,
+    model: Model,
     *,
-    template: str | None = None,
     threads: int,
-    seed: int = 0,
     gpu_layers: int = 0,
-    overrides: Mapping[str, bool | int | str] | None = None,
+    reference: Model | None = None,
+    scores: Path | None = None,
     progress: Progress = SILENT,
 ) -> EvalResult:
-    """Score the weights on a suite, in this process, through llama.cpp.
+    """Score a model on a suite, in this process, through llama.cpp.
 
-    ``overrides`` are those of the spec. Log-likelihoods depend on neither ``seed`` nor the model's chat ``template`` (a
-    suite states its own prompt). Raises EngineError when llama.cpp fails, UsageError when the suite doesn't fit the model or is of a kind that asks a server.
+    ``scores`` is a file in which scores are kept, and from which those that are there are taken. Log-likelihoods depend on
+    neither a seed nor the model's chat template: a suite states its own prompt. Raises EngineError when llama.cpp fails,
+    UsageError when the suite doesn't fit the model, is of a kind that asks a server, or wants a ``reference`` and there is
+    none.
     """
-    from pipeline.runtime.binding import Scorer  # numpy and llama.cpp load only when something is scored
-
     _require(suite, "scorer")
-    with Scorer(weights, threads=threads, gpu_layers=gpu_layers, overrides=overrides or {}) as scorer:
-        metrics, items = kinds()[suite.kind].measure(suite.config, suite.data, scorer, progress)
+    kind, data = kinds()[suite.kind], suite.data
+    if prepare := getattr(kind, "prepare", None):
+        if reference is None:
+            raise UsageError(
+                f"suite {suite.name} compares a model with its reference", hint="name it in the spec: reference: NAME"
+            )
+        with scoring(reference, threads=threads, gpu_layers=gpu_layers, scores=scores) as scorer:
+            data = prepare(suite.config, data, scorer, progress)
+    with scoring(model, threads=threads, gpu_layers=gpu_layers, scores=scores) as scorer:
+        metrics, items = kind.measure(suite.config, data, scorer, progress)
     return EvalResult(suite.name, suite.kind, metrics, items)
+
+
+@contextmanager
+def scoring(model: Model, *, threads: int, gpu_layers: int = 0, scores: Path | None = None) -> Iterator[Scorer]:
+    """Load a model, with the scores that were kept of it."""
+    from pipeline.runtime.binding import Scorer  # numpy and llama.cpp load only when something is scored
+    from pipeline.runtime.scores import Scores
+
+    with ExitStack() as stack:
+        kept = stack.enter_context(Scores(scores, model.identity)) if scores else None
+        options: dict[str, Any] = {"threads": threads, "gpu_layers": gpu_layers, "overrides": model.overrides}
+        yield stack.enter_context(Scorer(model.weights, **options, scores=kept))
 
 
 def ask_suite(suite: EvalSuite, server: Serving, *, progress: Progress = SILENT) -> EvalResult:

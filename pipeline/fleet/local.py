@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,23 +13,37 @@ from typing import Any
 from pipeline.core.errors import EngineError
 from pipeline.core.proc import run
 from pipeline.core.progress import SILENT, Progress, Task
+from pipeline.evals.engine import Model
 from pipeline.evals.model import EvalResult, from_plain
 from pipeline.fleet.worker import PREFIX, rebuild
 
 
 def evaluate(
     suite: Path,
-    weights: Path,
+    model: Model,
     *,
     threads: int,
-    seed: int,
     gpu_layers: int = 0,
-    overrides: Mapping[str, bool | int | str] | None = None,
+    reference: Model | None = None,
+    scores: Path | None = None,
     progress: Progress = SILENT,
 ) -> EvalResult:
-    """Run one quality suite in a child process. Raises what the suite raises, or EngineError when the child dies."""
-    options = {"threads": threads, "seed": seed, "gpu_layers": gpu_layers, "overrides": dict(overrides or {})}
-    return from_plain(submit({"suite": str(suite), "weights": str(weights), **options}, progress))
+    """Run one quality suite in a child process; the arguments are those of ``run_suite``. Raises what the suite raises, or
+    EngineError when the child dies."""
+    job = {
+        "suite": str(suite),
+        "model": plain_model(model),
+        "threads": threads,
+        "gpu_layers": gpu_layers,
+        "reference": plain_model(reference) if reference else None,
+        "scores": str(scores) if scores else None,
+    }
+    return from_plain(submit(job, progress))
+
+
+def plain_model(model: Model) -> dict[str, Any]:
+    """Return a model as JSON."""
+    return {"weights": str(model.weights), "overrides": dict(model.overrides), "identity": model.identity}
 
 
 def submit(job: dict[str, Any], progress: Progress = SILENT) -> dict[str, Any]:

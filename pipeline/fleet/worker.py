@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.core import errors
 from pipeline.core.errors import AssayError, Problem, SpecError
 from pipeline.core.progress import Task
+from pipeline.evals.engine import Model
 
 PREFIX = "assay-progress "
 
@@ -55,10 +56,20 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     """Do a job: run one quality suite."""
     from pipeline.evals.engine import load_suite, run_suite
 
-    suite = load_suite(Path(job["suite"]))
-    options = {key: job[key] for key in ("threads", "seed", "gpu_layers", "overrides") if key in job}
-    result = run_suite(suite, Path(job["weights"]), **options, progress=Telling())
+    result = run_suite(
+        load_suite(Path(job["suite"])),
+        _model(job["model"]),
+        threads=job["threads"],
+        gpu_layers=job["gpu_layers"],
+        reference=_model(job["reference"]) if job["reference"] else None,
+        scores=Path(job["scores"]) if job["scores"] else None,
+        progress=Telling(),
+    )
     return asdict(result)
+
+
+def _model(content: dict[str, Any]) -> Model:
+    return Model(Path(content["weights"]), content["overrides"], content["identity"])
 
 
 def plain(error: AssayError) -> dict[str, Any]:

@@ -66,14 +66,15 @@ def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False,
             session.progress.task("lock", len(names), "specs") as task,
             ThreadPoolExecutor(_AT_ONCE) as pool,
         ):
-            for name in names:
-                waiting.append(pool.submit(_make, session, name, dry_run, upgrade, line))
             try:
-                made = []
-                for one in waiting:
-                    made.append(one.result())
-                    task.advance()
-                return made
+                made = {}
+                for wave in _waves(session, names):
+                    round_ = {name: pool.submit(_make, session, name, dry_run, upgrade, line) for name in wave}
+                    waiting += round_.values()
+                    for name, one in round_.items():
+                        made[name] = one.result()
+                        task.advance()
+                return [made[name] for name in names]
             finally:
                 line.stop.set()  # or an interrupt would wait for whole downloads
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -82,6 +83,20 @@ def make_locks(session: Session, names: Iterable[str], *, dry_run: bool = False,
             if one.done() and not one.cancelled() and not one.exception() and one.result().written:
                 session.progress.note(f"{one.result().lock.name}: written, {one.result().lock.digest}")
         raise
+
+
+def _waves(session: Session, names: list[str]) -> list[list[str]]:
+    """Return the names in waves: a reference is locked before what names it."""
+    references = {name: read_spec(find_spec(session.project, name)).reference for name in names}
+
+    def depth(name: str | None) -> int:
+        seen: set[str] = set()
+        while (name := references.get(name or "")) and name not in seen:
+            seen.add(name)
+        return len(seen)
+
+    depths = {name: depth(name) for name in names}
+    return [[name for name in names if depths[name] == at] for at in sorted(set(depths.values()))]
 
 
 def _held(session: Session, dry_run: bool) -> AbstractContextManager[None]:
@@ -154,9 +169,13 @@ def _check_names(session: Session, lock: Lockfile) -> None:
             hint = f"did you mean {near[0]}?" if near else "see assay explain"
             raise UsageError(f"{lock.name}: lint.ignore names {ignored.code}, which is no rule", hint=hint)
     from pipeline.checks.engine import load_suite as load_checks
+    from pipeline.evals.engine import compares
     from pipeline.evals.engine import load_suite as load_eval
 
     for name in lock.spec.checks:
         load_checks(session.project.suites / name)
     for name in lock.spec.evals:
         load_eval(session.project.suites / name)
+        if compares(session.project.suites / name) and not lock.reference:
+            said = f"{lock.name}: the suite {name} compares with a reference, and the spec names none"
+            raise UsageError(said, hint="write reference: with the name of another spec, or leave the suite out")

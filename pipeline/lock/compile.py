@@ -37,6 +37,7 @@ def compile_lock(spec: Spec, resolution: Resolution) -> Lockfile:
         engine=pinned_engine(),
         argv=compile_argv(spec, weights.digest),
         suites=resolution.suites,
+        **({"reference": resolution.reference} if resolution.reference else {}),  # a lock says nothing of what isn't
     )
 
 

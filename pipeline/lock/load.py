@@ -67,6 +67,7 @@ def _contradictions(lock: Lockfile, name: str) -> list[str]:
             int(bool(spec.chat.template)) + int(lock.dated_template is not None),
         ),
         "license": (lock.license, license_of(spec, lock.gguf.get("license"), lock.source)),
+        "reference": (lock.reference and lock.reference.name, spec.reference),
         "suites": (sorted(lock.suites), sorted({*spec.checks, *spec.evals})),
     }
     faults = [f"{field} is {have}, want {want}" for field, (have, want) in pairs.items() if have != want]
@@ -94,6 +95,7 @@ def check_lock(project: Project, spec: Spec, lock: Lockfile) -> list[Change]:
         folder = project.suites / name
         now = str(tree_digest(folder)) if folder.is_dir() else None
         changes += diff(lock.suites[name].digest, now, f"suites.{name}.digest")
+    changes += _reference_changes(project, spec, lock)
     if not changes:
         changes += _template_changes(project, lock)
         changes += diff(list(lock.argv), list(compile_argv(spec, lock.weights.digest)), "argv")
@@ -111,6 +113,17 @@ def _template_changes(project: Project, lock: Lockfile) -> list[Change]:
             if path.is_file():
                 changes += diff(file.sha256, str(Digest.of_file(path)), "files.chat_template.sha256")
     return changes
+
+
+def _reference_changes(project: Project, spec: Spec, lock: Lockfile) -> list[Change]:
+    """Return how the weights of the reference moved since, in its own lock."""
+    if lock.reference is None or spec.reference != lock.reference.name:  # a change of the spec, told as such
+        return []
+    try:
+        now = [file.sha256 for file in read_lock(project, spec.reference).shards]
+    except LockOutOfDate:
+        now = []
+    return diff(list(lock.reference.weights), now, "reference.weights")
 
 
 def require_current(project: Project, spec: Spec) -> Lockfile:

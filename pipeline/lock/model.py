@@ -81,6 +81,13 @@ class LockedSuite(Part):
     digest: Sha256
 
 
+class LockedReference(Part):
+    """The model that this one is compared with: its spec, and the digests of its weights, in order."""
+
+    name: str
+    weights: Annotated[tuple[Sha256, ...], Field(strict=False, min_length=1)]
+
+
 class Lockfile(Part):
     """What one spec came to. ``digest`` is the root of every chain."""
 
@@ -95,6 +102,7 @@ class Lockfile(Part):
     engine: LockedEngine
     argv: Strings
     suites: dict[str, LockedSuite]
+    reference: LockedReference | None = None
 
     @property
     def digest(self) -> Digest:

@@ -13,12 +13,13 @@ from typing import Any
 
 from pipeline.core.canonical import tree_digest
 from pipeline.core.digest import Digest
-from pipeline.core.errors import DigestMismatch, UsageError
+from pipeline.core.errors import DigestMismatch, LockOutOfDate, UsageError
 from pipeline.core.names import fault_of
 from pipeline.core.progress import SILENT, Progress
 from pipeline.core.project import Project
 from pipeline.gguf.facts import facts_of
-from pipeline.lock.model import LockedFile, LockedSource, LockedSuite, Lockfile
+from pipeline.lock.load import read_lock
+from pipeline.lock.model import LockedFile, LockedReference, LockedSource, LockedSuite, Lockfile
 from pipeline.lock.remote import read_remote_header
 from pipeline.spec.load import read_model
 from pipeline.spec.model import Spec
@@ -36,6 +37,7 @@ class Resolution:
     files: tuple[LockedFile, ...]
     gguf: dict[str, Any]
     suites: dict[str, LockedSuite]
+    reference: LockedReference | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Resolver:
         if spec.chat.template:
             files = (*files, *self._local(f"file:{spec.chat.template}", folder, "chat_template"))
         suites = {name: _suite(self.project, name) for name in sorted({*spec.checks, *spec.evals})}
-        return Resolution(source, files, gguf, suites)
+        return Resolution(source, files, gguf, suites, reference_of(self.project, spec))
 
     def ask(self, reference: str, spec: Spec, folder: Path) -> Resolved:
         """Return what ``reference`` of a spec in ``folder`` is now at its origin."""
@@ -137,6 +139,20 @@ def apart(lock: Lockfile) -> tuple[tuple[LockedFile, ...], LockedFile | None]:
         files = tuple(file for file in files if file not in named)
     own = [file for file in files if file.role == "mmproj"] if lock.spec.mmproj else []
     return tuple(file for file in files if not own or file is not own[-1]), own[-1] if own else None
+
+
+def reference_of(project: Project, spec: Spec) -> LockedReference | None:
+    """Return what the lock of the spec's reference pins now. Raises UsageError where there is no such lock."""
+    if spec.reference is None:
+        return None
+    if spec.reference == spec.name:
+        raise UsageError(f"{spec.name} names itself as its reference", hint="name the model that it was made of")
+    try:
+        lock = read_lock(project, spec.reference)
+    except LockOutOfDate as error:
+        said = f"{spec.name} names {spec.reference} as its reference: {error.message}"
+        raise UsageError(said, hint=f"run assay lock {spec.reference} first") from None
+    return LockedReference(name=lock.name, weights=tuple(file.sha256 for file in lock.shards))
 
 
 def cutoff(span: str | None, now: datetime) -> datetime | None:

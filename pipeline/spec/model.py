@@ -306,6 +306,10 @@ class Spec(Part):
     lint: Lint = Lint()
     checks: Names = Field(default=(), description="Behaviour suites: folders of `evals/`.")
     evals: Names = Field(default=(), description="Quality suites: folders of `evals/`.")
+    reference: Name | None = Field(
+        default=None,
+        description="Another spec, of the model that this one was made of; suites of kind `kl_divergence` compare with it.",
+    )
     bench: Bench = Bench()
     gates: Gates = Gates()
     deploy: Deploy = Deploy()

@@ -21,7 +21,9 @@ def scorer() -> Iterator[Scorer]:
 
 
 def question(number: int, texts: tuple[str, ...] = ("Paris", "Rome"), answers: tuple[int, ...] = (0,)) -> Question:
-    return Question(f"q{number}", "s", f"{number}. {LONG} {number} is", tuple(f" {text}" for text in texts), texts, answers)
+    return Question(
+        f"q{number}", "s", f"{number}. {LONG} {number} is", tuple(f" {text}" for text in texts), texts, answers
+    )
 
 
 def test_what_lies_within_the_noise_is_unstable(scorer: Scorer) -> None:

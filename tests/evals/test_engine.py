@@ -7,11 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from pipeline.core.errors import SpecError, UsageError
-from pipeline.evals.engine import load_suite, run_suite
-from pipeline.evals.kinds import multiple_choice
+from pipeline.evals.engine import Model, ask_suite, compares, load_suite, run_suite
+from pipeline.evals.kinds import kl_divergence, multiple_choice
+from pipeline.runtime.serving import Serving
 
 ROOT = Path(__file__).parents[2]
 SUITES = ROOT / "evals"
@@ -40,13 +42,13 @@ def test_generated_data_is_what_its_generator_writes(name: str, maker: str, file
 
 def test_tiny_chat_knows_its_facts() -> None:
     suite = load_suite(SUITES / "tiny-facts")
-    result = run_suite(suite, WEIGHTS, threads=1)
+    result = run_suite(suite, Model(WEIGHTS), threads=1)
     assert (result.suite, result.kind, len(result.items)) == ("tiny-facts", "multiple_choice", len(suite.data.items))
     metrics = {metric.name: metric for metric in result.metrics}
     acc = metrics["acc"]
     assert acc.low is not None and acc.low > 0.6
     assert acc.value == sum(item.score for item in result.items) / len(result.items)
-    assert result == run_suite(suite, WEIGHTS, threads=1)
+    assert result == run_suite(suite, Model(WEIGHTS), threads=1)
 
 
 def test_the_digest_moves_with_any_file(tmp_path: Path) -> None:
@@ -71,3 +73,32 @@ def test_faults_in_a_suite_have_their_place(tmp_path: Path) -> None:
     assert any(line == lines.index("context") + 1 for line, _ in found)
     with pytest.raises(UsageError, match=r"suite\.yaml"):
         load_suite(tmp_path / "nowhere")
+
+
+def test_a_suite_that_compares_wants_a_reference(tmp_path: Path) -> None:
+    suite = comparing(tmp_path)
+    assert compares(suite) and not compares(SUITES / "tiny-facts")
+    with pytest.raises(UsageError, match="compares a model with its reference") as raised:
+        run_suite(load_suite(suite), Model(WEIGHTS), threads=1)
+    assert "reference: NAME" in raised.value.hint
+    with pytest.raises(UsageError, match="needs a scorer, not a server"):
+        ask_suite(load_suite(suite), Serving(httpx.Client(), "model"))
+
+
+def test_the_same_scores_are_taken_from_where_they_were_kept(tmp_path: Path) -> None:
+    """Those of the reference too: the second run computes nothing, which a reference that is gone shows."""
+    suite, scores = load_suite(comparing(tmp_path)), tmp_path / "scores"
+    reference = tmp_path / "reference.gguf"
+    shutil.copy(WEIGHTS.with_name("tiny-chat-f16.gguf"), reference)
+    pair = Model(WEIGHTS, identity="model"), Model(reference, identity="reference")
+    first = run_suite(suite, pair[0], threads=1, reference=pair[1], scores=scores)
+    shutil.copy(WEIGHTS, reference)
+    assert run_suite(suite, pair[0], threads=1, reference=pair[1], scores=scores) == first
+    assert run_suite(suite, pair[0], threads=1, reference=pair[1]) != first
+
+
+def comparing(folder: Path) -> Path:
+    (folder / "text.txt").write_text((SUITES / "plain-text" / "text.txt").read_text()[:1500])
+    content = {**kl_divergence.EXAMPLE, "context": 128}
+    (folder / "suite.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in content.items()))
+    return folder

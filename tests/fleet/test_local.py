@@ -12,7 +12,7 @@ import pytest
 from pipeline.core.errors import EngineError, SpecError, UsageError
 from pipeline.core.progress import SILENT, Task
 from pipeline.core.project import Project
-from pipeline.evals.engine import load_suite, run_suite
+from pipeline.evals.engine import Model, load_suite, run_suite
 from pipeline.fleet.local import evaluate, submit
 from tests.projects import alive, command_of, descendants, edit
 
@@ -63,10 +63,10 @@ def many(project: Project) -> Path:
 
 def test_a_job_gives_what_the_suite_gives_and_its_progress_arrives(cold_project: Project, tiny_chat: Path) -> None:
     heard = Heard()
-    result = evaluate(few(cold_project), tiny_chat, threads=1, seed=0, progress=heard)
-    assert result == run_suite(load_suite(few(cold_project)), tiny_chat, threads=1)
+    result = evaluate(few(cold_project), Model(tiny_chat), threads=1, progress=heard)
+    assert result == run_suite(load_suite(few(cold_project)), Model(tiny_chat), threads=1)
     assert heard.began and heard.ended == len(heard.began)
-    assert heard.steps == heard.began[0][1]
+    assert heard.steps == sum(total or 0 for _, total, _ in heard.began)
     assert not workers()
 
 
@@ -77,7 +77,7 @@ def test_a_job_that_is_killed_is_an_error_of_the_engine(many: Path, tiny_chat: P
 
     heard = Heard(kill)
     with pytest.raises(EngineError, match="the engine died while scoring: killed by SIGKILL") as error:
-        evaluate(many, tiny_chat, threads=1, seed=0, progress=heard)
+        evaluate(many, Model(tiny_chat), threads=1, progress=heard)
     assert error.value.hint
     assert heard.ended == len(heard.began)
     assert not workers()
@@ -92,17 +92,17 @@ def test_ctrl_c_stops_the_job(many: Path, tiny_chat: Path) -> None:
 
     heard = Heard(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(many, tiny_chat, threads=1, seed=0, progress=heard)
+        evaluate(many, Model(tiny_chat), threads=1, progress=heard)
     assert found and not any(map(alive, found))
 
 
 def test_errors_arrive_as_themselves(project: Project, tiny_chat: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"can't read .*suite\.yaml"):
-        evaluate(tmp_path / "none", tiny_chat, threads=1, seed=0)
+        evaluate(tmp_path / "none", Model(tiny_chat), threads=1)
 
     edit(few(project) / "suite.yaml", "prompt: chat", "promt: chat")
     with pytest.raises(SpecError) as error:
-        evaluate(few(project), tiny_chat, threads=1, seed=0)
+        evaluate(few(project), Model(tiny_chat), threads=1)
     assert {problem.message for problem in error.value.problems} >= {"unknown key 'promt'"}
     assert all(problem.line for problem in error.value.problems)
 
@@ -111,7 +111,7 @@ def test_weights_that_cannot_be_loaded_are_an_error_of_the_engine(cold_project: 
     weights = tmp_path / "broken.gguf"
     weights.write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(EngineError, match=r"broken\.gguf"):
-        evaluate(few(cold_project), weights, threads=1, seed=0)
+        evaluate(few(cold_project), Model(weights), threads=1)
 
 
 def test_a_bug_in_a_job_is_no_error_of_the_engine() -> None:
@@ -128,4 +128,4 @@ def test_neither_the_folder_nor_the_environment_gets_into_a_job(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "yaml" / "__init__.py"))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert evaluate(few(cold_project), tiny_chat, threads=1, seed=0).metrics
+    assert evaluate(few(cold_project), Model(tiny_chat), threads=1).metrics

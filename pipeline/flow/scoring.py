@@ -1,0 +1,55 @@
+"""Quality by log-likelihoods: a locked model, and the one it is compared with, in a child process, with the scores that are
+kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.core.canonical import digest_of
+from pipeline.evals.engine import Model, compares
+from pipeline.evals.model import EvalResult
+from pipeline.flow.prepare import fetch_all, verify_all
+from pipeline.flow.session import Session, Stored
+from pipeline.lock.model import Lockfile
+
+
+def score(session: Session, stored: Stored, folder: Path, *, resume: bool) -> EvalResult:
+    """Run the suite in ``folder``. With ``resume``, scores that were kept of the same weights, engine, machine and tokens are
+    taken as they are. Raises as ``fleet.local.evaluate``."""
+    from pipeline.fleet.local import evaluate
+
+    lock = stored.lock
+    return evaluate(
+        folder,
+        model_of(session, stored, lock),
+        threads=session.threads(lock),
+        gpu_layers=lock.spec.engine.gpu_layers,
+        reference=_reference(session, lock) if compares(folder) else None,
+        scores=session.project.scores if resume else None,
+        progress=session.progress,
+    )
+
+
+def model_of(session: Session, stored: Stored, settings: Lockfile) -> Model:
+    """Return a stored model as the scorer takes it. It is run with the threads and layers on a GPU that ``settings`` says,
+    which is its own lock, or that of the model it is compared with."""
+    identity = {
+        "weights": [file.sha256 for file in stored.lock.shards],
+        "overrides": dict(stored.lock.spec.engine.overrides),
+        "engine": str(session.require_engine(stored.lock).identity.digest),
+        "hardware": str(session.hardware.digest),
+        "threads": session.threads(settings),
+        "gpu_layers": settings.spec.engine.gpu_layers,
+    }
+    return Model(stored.weights, stored.lock.spec.engine.overrides, str(digest_of(identity)))
+
+
+def _reference(session: Session, lock: Lockfile) -> Model | None:
+    """Return the model that the lock names as its reference, fetched and hashed again."""
+    if lock.reference is None:
+        return None
+    other = session.current(lock.reference.name)
+    fetch_all(session, [other])
+    verify_all(session, [other], deep=True)
+    return model_of(session, session.stored(other), lock)
