@@ -215,6 +215,9 @@ def formats() -> str:
     ]
     told = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.lint.formats").items()]
     exports = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.export").items()]
+    logs = [
+        (f"`{name}`", f"`.{kind.SUFFIX}`", summary(kind)) for name, kind in discover("pipeline.report.logs").items()
+    ]
     return "\n\n".join(
         [
             "# Formats",
@@ -223,6 +226,8 @@ def formats() -> str:
             table(("Format", "File", "What"), *rows),
             "## Of `assay lint`",
             table(("Format", "What"), *told),
+            "## Of `assay results`",
+            table(("Format", "Ending", "What"), *logs),
             "## Of `assay export`",
             table(("Format", "What"), *exports),
         ]

@@ -31,6 +31,7 @@ PAGES = {
     "pipeline.report.formats": "formats",
     "pipeline.export": "formats",
     "pipeline.lint.formats": "formats",
+    "pipeline.report.logs": "formats",
 }
 KINDS = [(package, name) for package in PAGES for name in discover(package)]
 

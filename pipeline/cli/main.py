@@ -40,6 +40,7 @@ COMMANDS = [
         "report",
         "compare",
         "reproduce",
+        "results",
         "serve",
         "prune",
         "bundle",

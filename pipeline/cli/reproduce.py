@@ -59,7 +59,7 @@ def _lines(made: Reproduced) -> Iterator[str]:
         flipped = sum(one.flipped for one in found)
         largest = max((one.largest for one in found if one.largest is not None), default=None)
         moved = f", largest change of a log-probability {largest:.4g} nats" if largest is not None else ""
-        yield f"{what}: differs in {len(found)} places, {flipped} judged otherwise{moved}"
+        yield f"{what}: differs in {len(found)} {'place' if len(found) == 1 else 'places'}, {flipped} judged otherwise{moved}"
     yield from (f"  {note}" for note in made.notes)
     yield from (f"  {_line(one)}" for one in found[:SHOWN])
     if len(found) > SHOWN:

@@ -49,6 +49,10 @@ ASKED: list[tuple[str, list[str]]] = [
     ("gate", ["gate"]),
     ("report", ["report"]),
     ("report", ["report", "small", "--format", "markdown"]),
+    ("compare", ["compare", "small", "small"]),
+    ("reproduce", ["reproduce", "THE LINT RUN"]),
+    ("results", ["results", "small", "-o", "../items.parquet"]),
+    ("results", ["results", "small", "--suite", "few", "-o", "../few.json"]),
     ("bundle", ["bundle", "-o", "../bundle.tar", "--force"]),
     ("import", ["import", "../bundle.tar"]),
     ("mirror", ["mirror", "../mirror"]),
@@ -109,6 +113,9 @@ def test_the_answer_as_json_and_in_words(
     Path("Modelfile").write_text("FROM ./models/small.gguf\nPARAMETER temperature 0.5\nPARAMETER num_ctx 512\n")
     if arguments[0] == "import":
         assert ask("bundle", "-o", arguments[1])[0] == 0
+    if arguments == ["reproduce", "THE LINT RUN"]:
+        rows = json.loads(ask("query", "SELECT id FROM runs WHERE stage = 'lint'", "--json")[1])["rows"]
+        arguments = ["reproduce", rows[0]["id"]]
     code, out, _ = ask(*arguments, "--json")
     assert code == 0
     assert json.loads(out)["schema"] == f"assay.{schema}/1"
@@ -153,6 +160,9 @@ def test_without_a_project_it_is_said(ask: Ask, tmp_path: Path, monkeypatch: pyt
         "import": ["x.tar"],
         "mirror": ["x"],
         "export": ["small", "--format", "modelfile"],
+        "compare": ["small", "small"],
+        "reproduce": ["20260101T000000-00000000"],
+        "results": ["small", "-o", "x.jsonl"],
     }
     code, out, err = ask(command, *wants.get(command, []))
     assert (code, out) == (2, "")

@@ -1,0 +1,1 @@
+"""Logs of single items, for other tools: one module for each format."""
