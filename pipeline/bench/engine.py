@@ -110,7 +110,7 @@ def engine_rows(
         if time.monotonic() - began > bench.budget and all(one.rounds for one in series.values()):
             break
         repetitions = min(_MOST, pooled([series[test] for test in todo]))
-    return tuple(_row(test, one, about[test]) for test, one in series.items())
+    return tuple(row for test, one in series.items() for row in (_row(test, one, about[test]), _energy(test, one)))
 
 
 def settings_of(bench: Bench) -> list[Setting]:
@@ -280,3 +280,15 @@ def _row(test: Setting, series: Series, result: dict[str, Any]) -> BenchRow:
         high=None if why else high,
         inconclusive=bool(why),
     )
+
+
+def _energy(test: Setting, series: Series) -> BenchRow:
+    """Return the energy per token of the repetitions that count: of the whole processor, idle cores included."""
+    found = [
+        one.conditions.joules / test.tokens
+        for one in series.repetitions
+        if one.conditions.valid and one.conditions.joules
+    ]
+    reason = series.inconclusive or ("" if found else "this machine has no such sensor, or it is root's alone")
+    value = None if reason else median(found)
+    return BenchRow("engine", test.name, "energy_per_token", value, "J", tuple(found), reason)

@@ -21,7 +21,8 @@ class Reading:
     ``wall`` and ``cpu`` (of the measured process, all threads) in seconds; ``switches``: how often its threads were made
     to give way; ``pressure``: seconds in which some task of the machine waited for ``cpu``, ``memory`` or ``io``;
     ``stolen``: seconds that the hypervisor gave to others; ``throttled``: how often a core was slowed for heat;
-    ``mhz``: the mean clock of all cores; ``celsius``: the hottest sensor.
+    ``mhz``: the mean clock of all cores; ``celsius``: the hottest sensor; ``joules``: energy that the processors took,
+    by their own counters, which only root may read on most systems.
     """
 
     wall: float
@@ -33,6 +34,7 @@ class Reading:
     throttled: int | None = None
     mhz: float | None = None
     celsius: float | None = None
+    joules: float | None = None
 
 
 def read(pid: int, root: Path = Path("/")) -> Reading:
@@ -44,6 +46,9 @@ def read(pid: int, root: Path = Path("/")) -> Reading:
     throttles = _numbers(cpus.glob("cpu[0-9]*/thermal_throttle/*_throttle_count"))
     clocks = _numbers(cpus.glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
     heat = _numbers((root / "sys/class/thermal").glob("thermal_zone*/temp"))
+    # Packages alone: their cores and memory controllers have counters below them that are part of theirs.
+    packages = (root / "sys/class/powercap").glob("intel-rapl:*/energy_uj")
+    energy = _numbers(path for path in packages if path.parent.name.count(":") == 1)
     return Reading(
         wall,
         cpu,
@@ -54,6 +59,7 @@ def read(pid: int, root: Path = Path("/")) -> Reading:
         int(sum(throttles)) if throttles else None,
         sum(clocks) / len(clocks) / 1000 if clocks else _cpuinfo_mhz(proc / "cpuinfo"),
         max(heat) / 1000 if heat else None,
+        sum(energy) / 1e6 if energy else None,
     )
 
 

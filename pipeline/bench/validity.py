@@ -39,6 +39,7 @@ class Conditions:
     load: float | None = None
     mhz: float | None = None
     celsius: float | None = None
+    joules: float | None = None
     against: tuple[str, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -49,7 +50,8 @@ class Conditions:
 
     def over(self, seconds: float) -> Conditions:
         """Return the same conditions for a part of the time."""
-        return replace(self, seconds=seconds)
+        part = seconds / self.seconds if self.seconds else 0.0
+        return replace(self, seconds=seconds, joules=None if self.joules is None else self.joules * part)
 
     def content(self) -> dict[str, Any]:
         """Return it as plain JSON, numbers rounded to what they are worth."""
@@ -81,9 +83,11 @@ def between(before: Reading, after: Reading, *, threads: int, offloaded: bool) -
         then = dict(before.pressure)
         pressure = {kind: (total - then.get(kind, total)) / seconds for kind, total in after.pressure}
     throttled = _grown(before.throttled, after.throttled)
-    for name, value in (("throttled", throttled), ("mhz", after.mhz), ("celsius", after.celsius)):
-        if value is None:
-            missing[name] = "this machine has no such sensor"
+    joules = _grown(before.joules, after.joules)
+    if joules is not None and joules < 0:  # the counter began anew
+        joules = None
+    sensors = {"throttled": throttled, "mhz": after.mhz, "celsius": after.celsius, "joules": joules}
+    missing |= {name: "this machine has no such sensor" for name, value in sensors.items() if value is None}
     stolen = stolen / seconds if stolen is not None and "stolen" not in missing else None
     against = []
     if share is not None and not offloaded and share < LEAST_SHARE:
@@ -97,7 +101,7 @@ def between(before: Reading, after: Reading, *, threads: int, offloaded: bool) -
     if throttled:
         against.append(f"cores were slowed for heat {throttled} times")
     return Conditions(
-        *(seconds, share, switches, stolen, pressure, throttled, after.load, after.mhz, after.celsius),
+        *(seconds, share, switches, stolen, pressure, throttled, after.load, after.mhz, after.celsius, joules),
         against=tuple(against),
         missing=missing,
     )

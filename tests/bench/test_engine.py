@@ -64,7 +64,7 @@ def one(tmp_path: Path, script: str, *, gpu_layers: int = 0, budget: float = 0) 
         Engine(threads=1, gpu_layers=gpu_layers),
         Bench(prefill=(), decode=(8,), repetitions=3, budget=budget),
     )
-    (row,) = engine_rows(Scripted(tmp_path, script), Path("model.gguf"), engine, bench, threads=1)
+    row, _ = engine_rows(Scripted(tmp_path, script), Path("model.gguf"), engine, bench, threads=1)
     return row
 
 
@@ -74,9 +74,14 @@ def test_the_real_engine(engine_build: EngineBuild, tiny_chat: Path) -> None:
     rows = engine_rows(engine_build, tiny_chat, Engine(cache_type_k="q8_0"), bench, threads=1)
     lengths = [("pp512", "prefill_tok_s"), ("pp256", "prefill_tok_s"), ("tg96", "decode_tok_s")]
     assert [(row.test, row.metric) for row in rows] == [
-        (name + depth, metric) for depth in ("", "+d32") for name, metric in lengths
+        (name + depth, each)
+        for depth in ("", "+d32")
+        for name, metric in lengths
+        for each in (metric, "energy_per_token")
     ]
-    for row in rows:
+    for row in rows[1::2]:
+        assert (row.value is None) == bool(row.reason)
+    for row in rows[::2]:
         assert row.layer == "engine"
         judged = row.detail["repetitions"]
         counting = [each["rate"] for each in judged if not each["against"]]

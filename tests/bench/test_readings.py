@@ -29,7 +29,10 @@ def test_every_counter_is_read(tmp_path: Path) -> None:
         put(tmp_path, f"sys/devices/system/cpu/cpu{core}/thermal_throttle/core_throttle_count", "2")
     put(tmp_path, "sys/class/thermal/thermal_zone0/temp", "45000")
     put(tmp_path, "sys/class/thermal/thermal_zone1/temp", "71500")
+    for package, joules in (("intel-rapl:0", 5_000_000), ("intel-rapl:1", 7_000_000), ("intel-rapl:0:0", 4_000_000)):
+        put(tmp_path, f"sys/class/powercap/{package}/energy_uj", str(joules))
     found = read(7, tmp_path)
+    assert found.joules == 12.0, "what is part of a package is not counted twice"
     assert (found.switches, found.stolen, found.load) == (7, 3.0, 1.5)
     assert found.pressure == (("cpu", 2.5), ("memory", 2.5), ("io", 2.5))
     assert (found.throttled, found.mhz, found.celsius) == (4, 2500.0, 71.5)
@@ -38,7 +41,7 @@ def test_every_counter_is_read(tmp_path: Path) -> None:
 def test_what_is_not_there_is_none(tmp_path: Path) -> None:
     found = read(os.getpid(), tmp_path)
     assert (found.switches, found.pressure, found.stolen, found.load) == (None, (), None, None)
-    assert (found.throttled, found.mhz, found.celsius) == (None, None, None)
+    assert (found.throttled, found.mhz, found.celsius, found.joules) == (None,) * 4
 
 
 def test_a_virtual_machine_says_its_clock_elsewhere(tmp_path: Path) -> None:

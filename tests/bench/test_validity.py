@@ -13,8 +13,8 @@ import pytest
 from pipeline.bench.readings import Reading, read
 from pipeline.bench.validity import Conditions, between
 
-ZERO = Reading(0.0, 0.0, 0, (("cpu", 0.0), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2000.0, 50.0)
-AFTER = Reading(10.0, 20.0, 5, (("cpu", 0.5), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2100.0, 60.0)
+ZERO = Reading(0.0, 0.0, 0, (("cpu", 0.0), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2000.0, 50.0, 100.0)
+AFTER = Reading(10.0, 20.0, 5, (("cpu", 0.5), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2100.0, 60.0, 350.0)
 
 
 def judged(*, offloaded: bool = False, **changes: Any) -> Conditions:
@@ -26,6 +26,7 @@ def test_a_program_that_was_left_alone_counts() -> None:
     assert found.valid
     assert (found.share, found.switches, found.stolen, found.throttled) == (1.0, 5, 0.0, 0)
     assert found.pressure == {"cpu": 0.05, "memory": 0.0, "io": 0.0}
+    assert (found.joules, found.over(1.0).joules) == (250.0, 25.0)
     assert found.missing == {}
 
 
@@ -45,6 +46,10 @@ def test_what_speaks_against_it(changes: dict[str, Any], words: str) -> None:
     assert words in found.against[0]
 
 
+def test_an_energy_counter_that_began_anew_tells_nothing() -> None:
+    assert judged(joules=50.0).joules is None
+
+
 def test_the_host_of_a_gpu_may_wait() -> None:
     assert judged(cpu=1.0, pressure=(("cpu", 9.0),), offloaded=True).valid
     assert not judged(throttled=1, offloaded=True).valid
@@ -54,7 +59,7 @@ def test_what_a_system_does_not_tell_is_said_and_not_judged() -> None:
     found = between(Reading(0.0), Reading(10.0), threads=1, offloaded=False)
     assert found.valid
     assert (found.share, found.stolen, found.pressure, found.mhz) == (None, None, {}, None)
-    assert set(found.missing) == {"share", "stolen", "pressure", "throttled", "mhz", "celsius"}
+    assert set(found.missing) == {"share", "stolen", "pressure", "throttled", "mhz", "celsius", "joules"}
     brief = between(
         ZERO, replace(AFTER, wall=0.1, cpu=0.2, stolen=0.1, pressure=(("cpu", 0.1),)), threads=2, offloaded=False
     )
