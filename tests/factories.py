@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline.bench.model import BenchRow
-from pipeline.checks.model import Outcome, Verdict
+from pipeline.checks.model import Cause, Outcome, Verdict
 from pipeline.core.canonical import digest_of
 from pipeline.evals.model import EvalResult, Item, Metric
 from pipeline.lint.model import Finding, NotJudged, Severity
@@ -179,6 +179,15 @@ def outcomes_of_stop() -> tuple[Outcome, ...]:
     )
 
 
+CAUSE = Cause(
+    "json_in_content",
+    "calls come as bare JSON in 1 of 3 answers that wanted a call",
+    "ollama#12174",
+    "use a template that declares bare JSON calls",
+    ("required",),
+)
+
+
 def outcomes_of_tools(broken: bool = False) -> tuple[Outcome, ...]:
     """Tool calls: all pass, or one fails and one can't be judged."""
     weather = {"name": "get_weather", "arguments": '{"city":"Lisbon"}'}
@@ -200,10 +209,12 @@ def outcomes_of_tools(broken: bool = False) -> tuple[Outcome, ...]:
             _message('<tool_call>\n{"name": "get_weather", "arguments": {"city": "Lisbon"}}\n</tool_call>'),
             0.52,
         ),
+        grade="markers_in_content",
     )
     silent = Outcome(
         *("tiny-tools", "tool-calling", "streaming", Verdict.UNKNOWN, "the server closed the stream after 3 events"),
         *({**request, "stream": True}, {}, 0.05),
+        grade="server_crash",
     )
     return (good, plain, none, silent)
 
@@ -313,7 +324,7 @@ def broken_runs(of: Lockfile) -> list[Run]:
     return [
         run(of, "lint", "lint", StageResult(findings=findings), 1),
         run(of, "check", "tiny-stop", StageResult(outcomes=outcomes_of_stop()), 2),
-        run(of, "check", "tiny-tools", StageResult(outcomes=outcomes_of_tools(broken=True)), 3),
+        run(of, "check", "tiny-tools", StageResult(outcomes=outcomes_of_tools(broken=True), causes=(CAUSE,)), 3),
         run(of, "eval", "tiny-choice", StageResult(evaluation=choice(29)), 5),
         run(of, "bench", "bench", StageResult(bench=bench_rows()), 6),
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cli.checked import checked
 from pipeline.cli.command import App
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def run_stage(app: App, names: tuple[str, ...], stage: str, force: bool) -> int:
     """Run one stage for some specs and print what came of it. Returns 1 when a required check does not pass."""
-    from pipeline.checks.model import Verdict
+    from pipeline.checks.model import Outcome, Verdict
     from pipeline.flow.prepare import fetch_all
     from pipeline.flow.stages import do, jobs_of
     from pipeline.gate.groups import judge_group
@@ -23,16 +24,17 @@ def run_stage(app: App, names: tuple[str, ...], stage: str, force: bool) -> int:
     session = app.session()
     answers, lines, code = [], [], 0
     for name in session.names(names):
-        lock = session.current(name)
+        lock, outcomes = session.current(name), list[Outcome]()
         fetch_all(session, [lock])
         for done in do(session, jobs_of(session, lock, [stage]), force=force):
             answers.append(run_content(done))
             lines += [f"{name} {done.run.key.subject}{' (on record)' if done.reused else ''}", *_lines(done.run)]
-            outcomes = done.run.result.outcomes
-            required = [group for group in lock.spec.gates.checks if group.group in {one.group for one in outcomes}]
-            reasons = [judge_group(group, outcomes) for group in required]
-            lines += [f"  {reason.verdict:7} {reason.rule}: {reason.message}" for reason in reasons]
-            code = 1 if any(reason.verdict is not Verdict.PASS for reason in reasons) else code
+            outcomes += done.run.result.outcomes
+        asked = [group for group in lock.spec.gates.checks if group.group in {one.group for one in outcomes}]
+        reasons = [judge_group(group, outcomes) for group in asked]
+        lines += [f"{name} gates"] if reasons else []
+        lines += [f"  {reason.verdict:7} {reason.rule}: {reason.message}" for reason in reasons]
+        code = 1 if any(reason.verdict is not Verdict.PASS for reason in reasons) else code
     app.answer(stage, {"runs": answers}, "\n".join(lines))
     return code
 
@@ -46,7 +48,11 @@ def run_content(done: Done) -> dict[str, Any]:
     if run.key.stage == "lint":
         content["findings"] = [asdict(finding) for finding in result.findings]
     elif run.key.stage == "check":
+        from pipeline.record.rates import tallies
+
         content["outcomes"] = [asdict(outcome) for outcome in result.outcomes]
+        content["groups"] = [tally.content() for tally in tallies(result.outcomes)]
+        content["causes"] = [asdict(cause) for cause in result.causes]
     elif run.key.stage == "bench":
         content["rows"] = [asdict(row) for row in result.bench]
     elif result.evaluation:
@@ -55,8 +61,8 @@ def run_content(done: Done) -> dict[str, Any]:
 
 
 def _lines(run: Run) -> Iterator[str]:
-    for outcome in run.result.outcomes:
-        yield f"  {outcome.verdict:7} {outcome.group}/{outcome.case}: {outcome.diagnosis}"
+    if run.result.outcomes:
+        yield from checked(run.result)
     if run.result.evaluation:
         for metric in run.result.evaluation.metrics:
             known = metric.low is not None and metric.high is not None

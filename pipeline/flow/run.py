@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.checks.model import Verdict
 from pipeline.core.errors import FINDINGS, AssayError, refusal
 from pipeline.flow.judge import report_of, write_reports
 from pipeline.flow.prepare import fetch_all, verify_all
 from pipeline.flow.session import Session
 from pipeline.flow.stages import Done, Job, do, jobs_of
 from pipeline.record.model import Decision
+from pipeline.record.rates import cases
 
 Told = Callable[[str, str, str], None]
 
@@ -103,9 +103,9 @@ def _summary(done: Done) -> tuple[str, str]:
     """Return a run's state and a few words on it."""
     result, when = done.run.result, "on record" if done.reused else f"{done.run.seconds:.1f} s"
     if result.outcomes:
-        passed = sum(outcome.verdict is Verdict.PASS for outcome in result.outcomes)
-        state = "ok" if passed == len(result.outcomes) else "see report"
-        return state, f"{passed} of {len(result.outcomes)} cases pass  ({when})"
+        passed, all_, skipped = cases(result.outcomes)
+        state = "ok" if passed == all_ else "see report"
+        return state, f"{passed} of {all_} cases pass{f', {skipped} not applicable' if skipped else ''}  ({when})"
     if result.evaluation:
         numbers = ", ".join(f"{metric.name} {metric.value:.4g}" for metric in result.evaluation.metrics[:2])
         return "ok", f"{numbers}  ({when})"

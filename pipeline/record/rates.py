@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pipeline.checks.model import Outcome, Verdict
 from pipeline.evals.intervals import wilson
@@ -39,6 +40,11 @@ class Tally:
         without trials."""
         return wilson(self.passed, self.trials)
 
+    def content(self) -> dict[str, Any]:
+        """Return it as JSON, with rate and interval, null without trials."""
+        low, high = self.interval if self.trials else (None, None)
+        return {**asdict(self), "grades": dict(self.grades), "rate": self.rate, "low": low, "high": high}
+
 
 def tallies(outcomes: Iterable[Outcome]) -> tuple[Tally, ...]:
     """Return the groups, in order of first appearance."""
@@ -64,3 +70,20 @@ def _tally(group: str, outcomes: list[Outcome]) -> Tally:
         attempts=len(applied),
         grades=tuple(Counter(one.grade or one.verdict.value for one in outcomes).most_common()),
     )
+
+
+def merged(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, int]]:
+    """Return the outcomes to show: of several attempts at a case that came to the same, the first and how many others there are."""
+    found: dict[tuple[str, str, Verdict, str], list[Outcome]] = {}
+    for one in outcomes:
+        found.setdefault((one.suite, one.case, one.verdict, one.grade), []).append(one)
+    return [(same[0], len(same) - 1) for same in found.values()]
+
+
+def cases(outcomes: Iterable[Outcome]) -> tuple[int, int, int]:
+    """Return of how many cases every attempt passed, how many there are, and how many more do not apply."""
+    verdicts: dict[tuple[str, str], set[Verdict]] = {}
+    for one in outcomes:
+        verdicts.setdefault((one.suite, one.case), set()).add(one.verdict)
+    skipped = sum(found == {Verdict.SKIP} for found in verdicts.values())
+    return sum(found == {Verdict.PASS} for found in verdicts.values()), len(verdicts) - skipped, skipped

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.checks.model import Outcome, Verdict
 from pipeline.evals.intervals import wilson
-from pipeline.record.rates import tallies
+from pipeline.record.rates import cases, merged, tallies
 
 PASS, FAIL, UNKNOWN, SKIP = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN, Verdict.SKIP
 ONE = Outcome("s", "g", "a", PASS, "x", grade="answered")
@@ -35,3 +35,25 @@ def test_groups_keep_their_order_and_what_does_not_apply_is_no_trial() -> None:
     assert (other.group, other.rate) == ("g", 1.0)
     with pytest.raises(ValueError):
         _ = skipped.interval
+
+
+def test_json_has_rate_and_interval_or_null() -> None:
+    (tally,) = tallies([ONE])
+    content = tally.content()
+    assert (content["rate"], content["low"], content["grades"]) == (1.0, tally.interval[0], {"answered": 1})
+    (tally,) = tallies([replace(ONE, verdict=SKIP)])
+    assert (tally.content()["rate"], tally.content()["high"]) == (None, None)
+
+
+def test_attempts_that_came_to_the_same_are_shown_once() -> None:
+    bad = replace(ONE, attempt=3, verdict=FAIL, grade="no_call")
+    assert merged([ONE, replace(ONE, attempt=2), bad, replace(ONE, case="b")]) == [
+        (ONE, 1),
+        (bad, 0),
+        (replace(ONE, case="b"), 0),
+    ]
+
+
+def test_a_case_passes_with_all_its_attempts() -> None:
+    other = [replace(ONE, case="b", verdict=PASS), replace(ONE, case="b", attempt=2, verdict=FAIL)]
+    assert cases([ONE, replace(ONE, attempt=2), *other, replace(ONE, case="c", verdict=SKIP)]) == (1, 2, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.bench.model import BenchRow
-from pipeline.checks.model import Outcome, Verdict
+from pipeline.checks.model import Cause, Outcome, Verdict
 from pipeline.evals.model import EvalResult, Item, Metric
 from pipeline.gate.decide import decide
 from pipeline.lint.model import Finding, NotJudged, Severity
@@ -70,8 +70,10 @@ def hostile() -> Report:
         }
     )
     outcome = Outcome(
-        "tiny-tools", "tool-calling", HOSTILE, Verdict.FAIL, HOSTILE, {HOSTILE: HOSTILE}, {"content": HOSTILE}
+        *("tiny-tools", "tool-calling", HOSTILE, Verdict.FAIL, HOSTILE, {HOSTILE: HOSTILE}, {"content": HOSTILE}),
+        grade=HOSTILE,
     )
+    cause = Cause(HOSTILE, HOSTILE, HOSTILE, HOSTILE, (HOSTILE,))
     detail = {"prompt": HOSTILE, HOSTILE: [HOSTILE]}
     evaluation = EvalResult(
         "tiny-choice", HOSTILE, (Metric(HOSTILE, 0.5, HOSTILE, 0.4, 0.6, 9),), (Item(HOSTILE, 1.0, detail),)
@@ -84,7 +86,7 @@ def hostile() -> Report:
     linted = StageResult(findings=(finding,), not_judged=(NotJudged(HOSTILE, HOSTILE),))
     runs = [
         replace(make.run(lock, "lint", "lint", linted), assay_version=HOSTILE, id=HOSTILE),
-        make.run(lock, "check", "tiny-tools", StageResult(outcomes=(outcome,))),
+        make.run(lock, "check", "tiny-tools", StageResult(outcomes=(outcome,), causes=(cause,))),
         make.run(lock, "eval", "tiny-choice", StageResult(evaluation=evaluation)),
         make.run(lock, "bench", "bench", StageResult(bench=bench)),
     ]

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from pipeline.checks.model import Verdict
 from pipeline.evals.model import Item
 from pipeline.record.model import Decision, Run
+from pipeline.record.rates import merged, tallies
 from pipeline.report import figures
 from pipeline.report.model import Report
 from pipeline.report.text import duration, number, plain, pretty, quantity, size, visible
@@ -44,6 +45,8 @@ def render(report: Report) -> str:
         "svg": _svg,
         "columns": _columns,
         "tally": _tally,
+        "tallies": tallies,
+        "merged": merged,
         "worst_first": _worst_first,
         "worst_items_first": _worst_items_first,
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.core.canonical import plain
 from pipeline.record.model import Decision, Run
+from pipeline.record.rates import tallies
 from pipeline.report.build import decision_digest
 from pipeline.report.model import Report
 
@@ -48,4 +49,4 @@ def _decision(decision: Decision) -> dict[str, Any]:
 
 
 def _run(run: Run, counts: bool) -> dict[str, Any]:
-    return asdict(run) | {"counts": counts}
+    return asdict(run) | {"counts": counts, "groups": [tally.content() for tally in tallies(run.result.outcomes)]}

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.bench.model import BenchRow
 from pipeline.checks.model import Verdict
+from pipeline.record.rates import cases as count_cases
+from pipeline.record.rates import merged, tallies
 from pipeline.report.model import Report
 from pipeline.report.text import duration, number, quantity, visible
 
@@ -19,7 +21,7 @@ _LONGEST = 300
 def render(report: Report) -> str:
     """Return GitHub-flavoured Markdown. Text from elsewhere is on one line, escaped, and can neither mention, link
     nor add HTML."""
-    return "\n".join([*_decision(report), *_numbers(report), *_folded(report), ""])
+    return "\n".join([*_decision(report), *_groups(report), *_numbers(report), *_folded(report), ""])
 
 
 def _safe(text: str) -> str:
@@ -84,6 +86,26 @@ def _interval(low: float | None, high: float | None) -> str:
     return "—" if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
+def _groups(report: Report) -> Iterator[str]:
+    """What the groups of check cases come to, and what is likely behind their faults."""
+    results = [run.result for run in report.of_stage("check")]
+    tally = [
+        (
+            *(_safe(one.group), f"{one.passed} of {one.trials}", number(one.rate)),
+            *(
+                _interval(*one.interval) if one.trials else "—",
+                _safe(", ".join(f"{n} {grade}" for grade, n in one.grades)),
+            ),
+        )
+        for one in tallies(outcome for result in results for outcome in result.outcomes)
+    ]
+    if tally:
+        yield from _table(("Group", "Trials passed", "Rate", "95 % interval", "Attempts by grade"), tally)
+    causes = [(_safe(c.words), _safe(c.advice), _safe(c.known)) for result in results for c in result.causes]
+    if causes:
+        yield from _table(("Likely cause", "Do", "As in"), causes)
+
+
 def _folded(report: Report) -> Iterator[str]:
     findings = [
         (f.severity.value, _safe(f.code), _safe(f.message), _safe(f.fix))
@@ -97,13 +119,14 @@ def _folded(report: Report) -> Iterator[str]:
         yield from _fold(f"Lint: {len(why)} rule(s) could not judge", _table(("Code", "Why"), why))
     cases = [o for run in report.of_stage("check") for o in run.result.outcomes]
     if cases:
-        bad = sum(case.verdict is not Verdict.PASS for case in cases)
+        passed, all_, skipped = count_cases(cases)
         table = (
-            (_MARK[o.verdict], _safe(f"{o.suite}/{o.case}"), _safe(o.diagnosis), duration(o.seconds)) for o in cases
+            (_MARK[o.verdict], _safe(f"{o.suite}/{o.name}"), _safe(o.diagnosis), duration(o.seconds), str(others + 1))
+            for o, others in merged(cases)
         )
-        yield from _fold(
-            f"Checks: {len(cases) - bad} of {len(cases)} passed", _table(("", "Case", "Diagnosis", "Time"), table)
-        )
+        aside = f", {skipped} not applicable" if skipped else ""
+        head = ("", "Case", "Diagnosis", "Time", "Attempts")
+        yield from _fold(f"Checks: {passed} of {all_} passed{aside}", _table(head, table))
     chain = ((link.title, _safe(name), f"`{digest}`") for link in report.chain for name, digest in link.entries)
     yield from _fold("Chain of digests", _table(("Step", "What", "Digest"), chain))
     commands = "\n".join(command.command for command in report.commands)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -13,7 +14,7 @@ from tests import factories as make
 from tests.report import samples
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "base", "source", "wbr"}
-MARK = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?"}
+MARK = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?", Verdict.SKIP: "–"}
 LOADS = {"src", "srcset", "href", "xlink:href", "data", "action", "poster", "background"}
 
 
@@ -129,6 +130,8 @@ def test_shows_every_verdict_reason_digest_finding_and_number() -> None:
                 assert all(item.id in page.said for item in run.result.evaluation.items)
     assert "tiny-perplexity has not been run in the version that is locked" in page.said
     assert "<tool_call>" in page.said
+    assert f"{make.CAUSE.words} Do: {make.CAUSE.advice} As in: ollama#12174" in page.said
+    assert "tool-calling 4 2 of 4 0.5" in page.said and "1 markers_in_content, 1 server_crash" in page.said
     assert f"noisy {make.NOISE}" in page.said
 
 
@@ -156,3 +159,15 @@ def test_long_evidence_is_cut_and_says_so() -> None:
 
 def test_the_same_report_is_the_same_file() -> None:
     assert html.render(samples.accepted()) == html.render(samples.accepted())
+
+
+def test_attempts_that_came_to_the_same_are_shown_once_and_what_does_not_apply_is_told() -> None:
+    report = samples.accepted()
+    run = report.of_stage("check")[0]
+    one = run.result.outcomes[0]
+    seeds = tuple(replace(one, sampled=True, attempt=number) for number in (1, 2))
+    absent = replace(one, case="thinking", verdict=Verdict.SKIP, diagnosis="not_applicable: it has no reasoning")
+    changed = replace(run, result=replace(run.result, outcomes=(one, *seeds, absent)))
+    page = Page(html.render(replace(report, runs=(changed,))))
+    assert f"✓ pass {one.case} {one.group}, 3 attempts" in page.said
+    assert "– skip thinking" in page.said and "1 and 1 not applicable 3 of 3" in page.said

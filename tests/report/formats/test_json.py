@@ -52,3 +52,11 @@ def test_numbers_that_do_not_exist_are_null() -> None:
     report = replace(samples.accepted(), runs=(make.run(lock, "eval", "tiny-choice", StageResult(evaluation=result)),))
     metric = standard.loads(json.render(report))["runs"][0]["result"]["evaluation"]["metrics"][0]
     assert (metric["value"], metric["high"]) == (None, None)
+
+
+def test_groups_and_likely_causes_are_in_it() -> None:
+    runs = standard.loads(json.render(samples.rejected()))["runs"]
+    tools = next(run for run in runs if run["key"]["subject"] == "tiny-tools")
+    assert tools["groups"][0]["rate"] == 0.5 and tools["groups"][0]["unknown"] == 1
+    assert tools["result"]["causes"][0]["known"] == "ollama#12174"
+    assert {outcome["grade"] for outcome in tools["result"]["outcomes"]} == {"", "markers_in_content", "server_crash"}

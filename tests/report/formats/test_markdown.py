@@ -46,3 +46,9 @@ def test_hostile_text_adds_no_markup_link_or_mention() -> None:
     for line in text.splitlines():
         if line.startswith("| "):
             assert len(re.findall(r"(?<!\\)\|", line)) in (3, 4, 5, 6)
+
+
+def test_groups_and_likely_causes_are_told() -> None:
+    text = markdown.render(samples.rejected())
+    assert "| tool-calling | 2 of 4 | 0.5 | 0.15 to 0.85 |" in text
+    assert "| calls come as bare JSON in 1 of 3 answers" in text and "ollama#<!-- -->12174" in text
