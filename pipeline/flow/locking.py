@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.core.digest import Digest
 from pipeline.core.errors import LockOutOfDate, NetworkError, UsageError
 from pipeline.flow.dating import dated
+from pipeline.flow.prompting import with_prompts
 from pipeline.flow.session import Session
 from pipeline.lock.compare import compare, weights_of
 from pipeline.lock.compile import compile_lock
@@ -118,6 +119,7 @@ def _make(session: Session, name: str, dry_run: bool, upgrade: bool, line: Line)
     _check_names(session, lock)
     with_day = dated(session, lock, before)
     lock = with_day.lock
+    lock = with_prompts(session, lock, before, resolver.read, with_day.text)
     changes = tuple(diff(before.content(), lock.content())) if before else ()
     means = meaning_of(session, before, lock) if before else ()
     if not dry_run:

@@ -167,7 +167,9 @@ _Result = tuple[StageResult, tuple[str, ...]]
 def subject_stored(stored: Stored) -> Subject:
     """Return what lint judges of a stored model with its spec."""
     template = _text(stored.template) if stored.template else None
-    return subject_of(stored.weights, spec=stored.lock.spec, license_id=stored.lock.license.id, template=template)
+    lock = stored.lock
+    subject = subject_of(stored.weights, spec=lock.spec, license_id=lock.license.id, template=template)
+    return replace(subject, lock=lock)
 
 
 def _lint_key(lock: Lockfile) -> Digest:

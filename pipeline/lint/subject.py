@@ -19,6 +19,7 @@ from pipeline.spec.sources._splits import split_set
 
 if TYPE_CHECKING:
     from pipeline.lint.evidence.hollow import Served
+    from pipeline.lock.model import Lockfile
     from pipeline.lint.evidence.vocabulary import Spoken
     from pipeline.runtime.build import EngineBuild
 
@@ -30,7 +31,8 @@ class Subject:
     """A model under lint. ``template`` is the one that will be used (the spec's, else the file's); ``license_id`` what
     it is licensed under as far as known; without a ``spec`` nothing is known of what the model is for. ``engine`` is the
     llama.cpp to ask beyond the header, None where none is to be asked. ``more`` are the headers of a split set's further
-    files, in order; ``absent`` the names of those that should be there and are not.
+    files, in order; ``absent`` the names of those that should be there and are not. ``lock`` is what pins the model, where
+    one does.
     """
 
     header: Header
@@ -41,6 +43,7 @@ class Subject:
     engine: EngineBuild | None = None
     more: tuple[Header, ...] = ()
     absent: tuple[str, ...] = ()
+    lock: Lockfile | None = None
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:

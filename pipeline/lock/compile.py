@@ -25,6 +25,7 @@ def pinned_engine() -> LockedEngine:
 def compile_lock(spec: Spec, resolution: Resolution) -> Lockfile:
     """Return the lock of ``spec``."""
     weights = next(file for file in resolution.files if file.role == "weights")
+    more: dict[str, Any] = {"reference": resolution.reference} if resolution.reference else {}  # no word of what isn't
     return Lockfile(
         lock_version=LOCK_VERSION,
         name=spec.name,
@@ -37,7 +38,7 @@ def compile_lock(spec: Spec, resolution: Resolution) -> Lockfile:
         engine=pinned_engine(),
         argv=compile_argv(spec, weights.digest),
         suites=resolution.suites,
-        **({"reference": resolution.reference} if resolution.reference else {}),  # a lock says nothing of what isn't
+        **more,
     )
 
 

@@ -88,6 +88,14 @@ class LockedReference(Part):
     weights: Annotated[tuple[Sha256, ...], Field(strict=False, min_length=1)]
 
 
+class LockedPrompts(Part):
+    """What the engine of a commit makes of a set of conversations: the digests of its prompts, by the conversation's name."""
+
+    llama_cpp_commit: str
+    conversations: Sha256
+    digests: dict[str, Sha256]
+
+
 class Lockfile(Part):
     """What one spec came to. ``digest`` is the root of every chain."""
 
@@ -102,6 +110,7 @@ class Lockfile(Part):
     engine: LockedEngine
     argv: Strings
     suites: dict[str, LockedSuite]
+    prompts: LockedPrompts | None = None
     reference: LockedReference | None = None
 
     @property

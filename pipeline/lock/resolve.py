@@ -6,7 +6,7 @@ What a lock holds already is kept: what is upstream now makes no lock stale. Onl
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pipeline.core.names import fault_of
 from pipeline.core.progress import SILENT, Progress
 from pipeline.core.project import Project
 from pipeline.gguf.facts import facts_of
+from pipeline.gguf.header import Header
 from pipeline.lock.load import read_lock
 from pipeline.lock.model import LockedFile, LockedReference, LockedSource, LockedSuite, Lockfile
 from pipeline.lock.remote import read_remote_header
@@ -43,13 +44,14 @@ class Resolution:
 @dataclass(frozen=True)
 class Resolver:
     """Resolves the specs of a project. ``learn`` brings a file of unknown digest into the store and returns its digest; ``now`` is
-    what a span of days in ``exclude_newer`` counts from.
+    what a span of days in ``exclude_newer`` counts from. ``read`` collects the headers of weights that were read on the way.
     """
 
     project: Project
     learn: Learn
     progress: Progress = SILENT
     now: datetime | None = None
+    read: list[Header] = field(default_factory=list)
 
     def resolve(self, spec: Spec, spec_path: Path, before: Lockfile | None = None) -> Resolution:
         """Resolve a spec; what ``before``, its present lock, pins already is not asked again.
@@ -106,6 +108,7 @@ class Resolver:
         headers = [
             read_remote_header(source.open(blob.url, root=self.project.root), blob.url, blob.size) for blob in shards
         ]
+        self.read[:] = headers
         gguf = facts_of(*headers).summary()  # a malformed file is told before anything is downloaded
         return _source(spec, resolved), tuple(self._pin(blob, spec, len(shards)) for blob in resolved.blobs), gguf
 

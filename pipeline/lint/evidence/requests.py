@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.core.canonical import digest_of
+from pipeline.core.digest import Digest
 from pipeline.lint.probes import ANSWER, PROBES, SECOND, SYSTEM, USER
 
 FIXED = {"enable_thinking": True, "date_string": "15 Jan 2026", "datetime": "Jan 15 2026"}
@@ -63,3 +65,8 @@ REQUESTS: dict[str, Body] = {
 """Requests to ``/apply-template`` by name. Those of a probe's name are that probe; ``as-served`` leaves everything to the
 server.
 """
+
+
+def conversations_digest() -> Digest:
+    """Return the digest of all requests: prompts of other conversations can't be compared."""
+    return digest_of(dict(REQUESTS))
