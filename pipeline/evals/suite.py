@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, create_model
 
 from pipeline.core.digest import Digest
 from pipeline.core.kinds import discover
+from pipeline.core.plugins import EVAL_KINDS, Kinds
 from pipeline.evals.kinds._base import Kind, Suite
 
 
@@ -28,9 +31,10 @@ class EvalSuite:
         return self.config.kind
 
 
-def kinds() -> dict[str, Kind]:
-    """Return the kinds of eval by name."""
-    return cast(dict[str, Kind], discover("pipeline.evals.kinds"))
+@cache
+def kinds() -> Mapping[str, Kind]:
+    """Return the kinds of eval by name, those of other packages included (entry points of ``assay.eval_kinds``)."""
+    return Kinds(discover("pipeline.evals.kinds"), EVAL_KINDS, ("Config", "EXAMPLE", "NEEDS", "load", "measure"))
 
 
 class Head(BaseModel):

@@ -17,6 +17,7 @@ from pipeline.lock.diff import Change, diff
 from pipeline.lock.model import LOCK_VERSION, Lockfile
 from pipeline.spec.load import shown
 from pipeline.spec.model import Spec
+from pipeline.spec.suite import plugins_of
 
 
 class NewerLock(LockOutOfDate):
@@ -95,6 +96,10 @@ def check_lock(project: Project, spec: Spec, lock: Lockfile) -> list[Change]:
         folder = project.suites / name
         now = str(tree_digest(folder)) if folder.is_dir() else None
         changes += diff(lock.suites[name].digest, now, f"suites.{name}.digest")
+        if now == lock.suites[name].digest:
+            changes += diff(
+                lock.suites[name].plugins or {}, plugins_of(folder / "suite.yaml"), f"suites.{name}.plugins"
+            )
     changes += _reference_changes(project, spec, lock)
     if not changes:
         changes += _template_changes(project, lock)

@@ -75,10 +75,12 @@ class LockedEngine(Part):
 
 
 class LockedSuite(Part):
-    """A suite of cases or items, by version and digest of its folder."""
+    """A suite of cases or items, by version and digest of its folder. ``plugins`` are the kinds that other packages bring
+    to it, each with package and version; only where there are any."""
 
     version: str
     digest: Sha256
+    plugins: dict[str, str] | None = None
 
 
 class LockedReference(Part):

@@ -25,7 +25,7 @@ from pipeline.lock.remote import read_remote_header
 from pipeline.spec.load import read_model
 from pipeline.spec.model import Spec
 from pipeline.spec.sources._base import Blob, Resolved, source_of
-from pipeline.spec.suite import SuiteHead
+from pipeline.spec.suite import SuiteHead, plugins_of
 
 Learn = Callable[[str, int], Digest]
 
@@ -231,4 +231,6 @@ def _suite(project: Project, name: str) -> LockedSuite:
             f"no suite {name!r}: evals/{name}/suite.yaml does not exist", hint=f"there are: {', '.join(known)}"
         )
     head = read_model(folder / "suite.yaml", SuiteHead)
-    return LockedSuite(version=head.version, digest=str(tree_digest(folder)))
+    found = {"version": head.version, "digest": str(tree_digest(folder))}
+    plugins = plugins_of(folder / "suite.yaml")
+    return LockedSuite.model_validate({**found, "plugins": plugins} if plugins else found)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Protocol, TypeVar, cast
+from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -12,6 +13,7 @@ from pipeline.checks.diagnose import Fault
 from pipeline.checks.probe import Probe
 from pipeline.checks.schemas import unsound
 from pipeline.core.kinds import discover
+from pipeline.core.plugins import ASSERTIONS, Kinds
 from pipeline.runtime.answer import Answer
 
 T = TypeVar("T")
@@ -51,9 +53,9 @@ class Kind(Protocol):
 
 
 @cache
-def assertions() -> dict[str, Kind]:
-    """Return all assertions by name."""
-    return cast(dict[str, Kind], discover("pipeline.checks.assertions"))
+def assertions() -> Mapping[str, Kind]:
+    """Return all assertions by name, those of other packages included (entry points of ``assay.assertions``)."""
+    return Kinds(discover("pipeline.checks.assertions"), ASSERTIONS, ("Argument", "EXAMPLE", "judge"))
 
 
 def some(items: tuple[T, ...]) -> tuple[T, ...]:
