@@ -4,7 +4,9 @@ imported only for the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.flow.session import Session
 
 _ERRORS = "warning"  # what is allowed of a file that no spec speaks for: all but errors
+_MOST_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,12 @@ def kind_of(target: str) -> str:
 
 def lint_all(session: Session | None, targets: Iterable[str], root: Path, choice: Choice) -> list[Linted]:
     """Lint every target, files and references first. ``session`` is needed for specs alone. Raises as the others do."""
+    kinds = [(target, kind_of(target)) for target in sorted(targets, key=lambda target: kind_of(target) == "spec")]
+    judged = iter(_lint_files([Path(target) for target, kind in kinds if kind == "file"], choice))
     results = []
-    for target in sorted(targets, key=lambda target: kind_of(target) == "spec"):
-        kind = kind_of(target)
+    for target, kind in kinds:
         if kind == "file":
-            results.append(lint_file(Path(target), choice))
+            results.append(next(judged))
         elif kind == "reference":
             results.append(lint_reference(target, root, choice))
         elif session is None:
@@ -99,3 +103,11 @@ def lint_all(session: Session | None, targets: Iterable[str], root: Path, choice
         else:
             results.append(lint_spec(session, target, choice))
     return results
+
+
+def _lint_files(paths: Sequence[Path], choice: Choice) -> list[Linted]:
+    """Lint files, several at once: their templates are rendered by other processes, one for each thread."""
+    if len(paths) < 2:
+        return [lint_file(path, choice) for path in paths]
+    with ThreadPoolExecutor(min(len(paths), os.cpu_count() or 1, _MOST_AT_ONCE)) as pool:
+        return list(pool.map(lambda path: lint_file(path, choice), paths))

@@ -96,6 +96,7 @@ def main() -> None:
     job = {"template": "t", "context": {"messages": [{"role": "", "content": ""}]}}
     for _ in child.answers({"t": WARM}, [job, {"template": "t", "context": {"$scan": True}}]):
         pass  # what jinja2 prepares at its first use, all forks have
+    gc.disable()  # what a fork leaves behind goes with it
     gc.freeze()
     requests = sys.stdin.buffer
     while select.select([requests], [], [], IDLE_SECONDS)[0] and (line := requests.readline()):
