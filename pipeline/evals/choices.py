@@ -7,7 +7,7 @@ the noise floor; an answer whose lead is less than twice that (both sums may mov
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,8 @@ SAMPLE, SHARE = 32, 20  # so many questions are scored twice, or one in so many 
 
 @dataclass(frozen=True)
 class Question:
-    """``continuations`` are scored after ``context``; ``texts`` are the choices as they stand in the data, by whose bytes
-    ``acc_norm`` counts. ``answers`` are the indices of the right ones."""
+    """``continuations`` are scored after ``context``; ``texts`` are the choices as they stand in the data, by whose
+    lengths ``acc_norm`` counts. ``answers`` are the indices of the right ones."""
 
     id: str
     skill: str
@@ -46,9 +46,16 @@ class Noise:
 
 
 def measure_choices(
-    questions: Iterable[Question], count: int, scorer: Scorer, progress: Progress, *, special: bool = False
+    questions: Iterable[Question],
+    count: int,
+    scorer: Scorer,
+    progress: Progress,
+    *,
+    special: bool = False,
+    size: Callable[[str], int] = lambda text: len(text.encode()),
 ) -> Measured:
-    """Decide ``count`` questions, taken one after the other. ``special`` reads special tokens in their texts.
+    """Decide ``count`` questions, taken one after the other. ``special`` reads special tokens in their texts; ``size`` is
+    what ``acc_norm`` divides by.
 
     A question that is longer than the model's context is ``unknown``, with the reason, and counts as not right.
     """
@@ -57,7 +64,7 @@ def measure_choices(
     sample: list[tuple[Group, list[float]]] = []
     with progress.task("scoring choices", count, "items") as task:
         for number, (question, group, scores) in enumerate(_scored(questions, scorer, special)):
-            items.append(_item(question, scores) if not isinstance(scores, str) else unknown(question, scores))
+            items.append(_item(question, scores, size) if not isinstance(scores, str) else unknown(question, scores))
             if group and not isinstance(scores, str) and number % every == 0:
                 sample.append((group, [sum(score) for score in scores]))
             task.advance(1)
@@ -103,14 +110,20 @@ def _noise(sample: Sequence[tuple[Group, list[float]]], scorer: Scorer, progress
     return Noise(moved[-1], moved[min(len(moved) - 1, int(0.99 * len(moved)))], len(moved))
 
 
-def _item(question: Question, scores: Sequence[Logprobs]) -> Item:
+def _item(question: Question, scores: Sequence[Logprobs], size: Callable[[str], int]) -> Item:
     sums = [round(sum(score), 6) for score in scores]
-    sizes = [len(text.encode()) for text in question.texts]
+    sizes = [size(text) for text in question.texts]
     picked = max(range(len(sums)), key=sums.__getitem__)
     picked_norm = max(range(len(sums)), key=lambda i: sums[i] / sizes[i])
     choices = [
-        {"text": text, "logprob": total, "tokens": len(score), "bytes": size, "logprobs": [round(p, 6) for p in score]}
-        for text, total, score, size in zip(question.texts, sums, scores, sizes, strict=True)
+        {
+            "text": text,
+            "logprob": total,
+            "tokens": len(score),
+            "bytes": len(text.encode()),
+            "logprobs": [round(logprob, 6) for logprob in score],
+        }
+        for text, total, score in zip(question.texts, sums, scores, strict=True)
     ]
     right, others = (
         [total for i, total in enumerate(sums) if (i in question.answers) is wanted] for wanted in (True, False)

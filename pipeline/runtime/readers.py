@@ -35,6 +35,17 @@ class Logprob:
         return float(row[token]) - total
 
 
+class Greedy:
+    """Reads the natural log-probability of the token itself, and 1 where no token is likelier, else 0."""
+
+    key = "greedy"
+    width = 2
+    kind: Kind = np.float64
+
+    def read(self, row: Logits, total: float, token: int, group: int, place: int) -> object:
+        return float(row[token]) - total, float(row.argmax() == token)
+
+
 class From:
     """Reads as ``reader`` does, the places counted from ``start``: for a part of a group that is decoded by itself."""
 
