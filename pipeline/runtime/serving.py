@@ -71,6 +71,17 @@ class Serving:
                 raise
         return answers
 
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text has for the model, without BOS. Raises EngineError when the server fails."""
+        counts = []
+        for text in texts:
+            try:
+                body = {"content": text, "add_special": False}
+                counts.append(len(self.client.post("/tokenize", json=body).raise_for_status().json()["tokens"]))
+            except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError) as error:
+                raise EngineError(f"llama-server can't tokenize a text: {error or type(error).__name__}") from None
+        return counts
+
     def _answer(self, request: Request, stop: threading.Event) -> Answer:
         if stop.is_set():
             return Answer()

@@ -50,12 +50,14 @@ Wanted = dict[str, dict[str, Annotated[tuple[Any, ...], Field(strict=False)]]]
 
 class Config(Asked):
     """``data`` holds the items, or BFCL's questions; then ``answers`` is BFCL's file of possible answers, and is left out
-    for irrelevance, where no call is wanted. ``limit`` takes only the first items."""
+    for irrelevance, where no call is wanted. ``parallel_tool_calls`` goes out with each request; without it, the server
+    decides by the chat template, as for any user. ``limit`` takes only the first items."""
 
     kind: Literal["tool_use"]
     prompt: Literal["chat"] = "chat"
     data: Data
     answers: Data | None = None
+    parallel_tool_calls: bool | None = None
     limit: Annotated[int, Field(gt=0)] | None = None
 
 
@@ -190,9 +192,8 @@ def request(config: Config, server: Serving, row: Row) -> Request:
         }
         for tool in row.tools
     ]
-    return request_of(
-        config, server, "", messages=row.messages, tools=tools, tool_choice="auto", parallel_tool_calls=True
-    )
+    parallel = {} if config.parallel_tool_calls is None else {"parallel_tool_calls": config.parallel_tool_calls}
+    return request_of(config, server, "", messages=row.messages, tools=tools, tool_choice="auto", **parallel)
 
 
 def wire(name: str) -> str:

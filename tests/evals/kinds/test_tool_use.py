@@ -116,7 +116,14 @@ def test_bfcl_s_own_rows_are_read_with_their_answers(tmp_path: Path) -> None:
         "properties": {"city": {"type": "string"}, "range": {"type": "array", "items": {"type": "number"}}},
         "required": ["city"],
     }
-    assert server.requests[0]["parallel_tool_calls"] is True
+    assert "parallel_tool_calls" not in server.requests[0]
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_parallel_calls_are_asked_for_only_if_the_suite_says(parallel: bool) -> None:
+    with says("fine") as (_, serving):
+        body = request(config(parallel_tool_calls=parallel), serving, row()).body
+    assert body["parallel_tool_calls"] is parallel
 
 
 def test_irrelevance_needs_no_answers_and_the_rest_does(tmp_path: Path) -> None:
