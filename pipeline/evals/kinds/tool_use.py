@@ -222,7 +222,8 @@ def judge(config: Config, row: Row, answer: Answer, tools_shown: bool | None = N
     wanted = [(wire(name), accepted) for call in row.calls or () for name, accepted in call.items()]
     described = {wire(tool.name): tool.parameters for tool in row.tools}
     reason = mismatch(answer.calls, wanted, described)
-    if (reason or not wanted) and (words := cut_off(answer, config.max_tokens)):
+    open_end = len(answer.calls) <= len(wanted) and (reason or not wanted)  # one call too many stays one too many
+    if open_end and (words := cut_off(answer, config.max_tokens)):
         return Judgement("unknown", words)
     if reason and not answer.calls:
         reason = f"no call came, {len(wanted)} wanted"
