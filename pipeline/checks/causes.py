@@ -167,7 +167,12 @@ def _ends(evidence: Evidence) -> Iterator[Cause]:
         words = f"the model goes on to play the other side {_of(both, answered, 'answers')}"
         advice = "the template's end of turn is no stop token, or the template is another model's: see assay lint"
         yield _cause("plays_both_sides", words, "unsloth#468, ollama#3759, ik_llama.cpp#339", advice, both)
-    if runs := evidence.graded("runaway"):
+    held = [one for one in evidence.graded("runaway") if one.request.get("response_format")]
+    if held:
+        words = f"answers under a schema do not end {_of(held, answered, 'answers')}: the model fills a text or list of it without end"
+        advice = "bound texts and lists in the schema (maxLength, maxItems), or choose a stronger model"
+        yield _cause("runaway_in_schema", words, "llama.cpp#27217", advice, held)
+    if runs := [one for one in evidence.graded("runaway") if one not in held]:
         never = "answers never stop" if len(runs) == answered else "answers do not stop"
         words = f"{never} {_of(runs, answered, 'answers')}: the stop token is never produced, or is none to the engine"
         advice = "compare the template's end of turn with the file's stop tokens (assay inspect, assay lint); a fine-tune may have lost it"

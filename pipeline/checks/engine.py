@@ -165,6 +165,7 @@ def _of_trouble(trouble: Trouble) -> Fault:
 
 
 def _praise(answer: Answer) -> tuple[str, str]:
-    if answer.calls:
+    if answer.calls and answer.finish_reason != "length":
         return "structured", ", ".join(map(str, answer.calls))
-    return "answered", f"{short(answer.content)}, ended by {answer.finish_reason} after {answer.tokens} tokens"
+    said = answer.content or ", ".join(map(str, answer.calls))
+    return "answered", f"{short(said)}, ended by {answer.finish_reason} after {answer.tokens} tokens"

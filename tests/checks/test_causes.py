@@ -188,3 +188,9 @@ def test_the_cause_that_explains_most_comes_first_and_they_are_few() -> None:
     grades = ["no_call", "bad_args", "bad_args", "stream", "protocol", "prompt", "cache"]
     causes = causes_of([replace(ONE, case=f"c{i}", grade=grade) for i, grade in enumerate(grades)], Able(tools=True))
     assert causes[0].id == "bad_args" and len(causes) == SHOWN
+
+
+def test_an_answer_without_end_under_a_schema_is_another_cause_than_a_lost_stop_token() -> None:
+    runs = [replace(ONE, grade="runaway", request={"response_format": {"type": "json_object"}}), replace(ONE, case="b")]
+    (cause,) = causes_of([runs[0], replace(runs[1], verdict=Verdict.PASS)], Able(tools=True))
+    assert cause.id == "runaway_in_schema" and "in 1 of 2 answers" in cause.words and "maxLength" in cause.advice
