@@ -18,6 +18,7 @@ from pipeline.lock.load import require_current
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import EngineBuild, find_engine, require_pinned
 from pipeline.spec.load import find_spec, read_spec, spec_files
+from pipeline.spec.policy import Policy, read_policy
 from pipeline.store.layout import Store
 from pipeline.store.views import view
 
@@ -43,14 +44,15 @@ class Stored:
 
 @dataclass
 class Session:
-    """What commands share. ``engine_path`` is a ``llama-server`` named by the user, used instead of the
-    packaged one.
+    """What commands share. ``engine_path`` is a ``llama-server`` named by the user, used instead of the packaged one;
+    with ``any_commit`` it may be of another commit than the locks pin.
     """
 
     project: Project
     progress: Progress = SILENT
     engine_path: Path | None = None
     offline: bool = False
+    any_commit: bool = False
     store: Store = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +74,11 @@ class Session:
     def hardware(self) -> Hardware:
         """This machine."""
         return hardware()
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The catalog's policy. Raises SpecError."""
+        return read_policy(self.project)
 
     def threads(self, lock: Lockfile) -> int:
         """Return how many threads the engine gets: as the spec says, or one for each physical core."""
@@ -98,6 +105,7 @@ class Session:
         return Stored(lock, folder / PurePosixPath(lock.weights.path).name, template, mmproj)
 
     def require_engine(self, lock: Lockfile) -> EngineBuild:
-        """Return the engine if it is of the commit that the lock pins. Raises EngineError."""
-        require_pinned(self.engine, lock.engine)
+        """Return the engine if it is of the commit that the lock pins, or any may be. Raises EngineError."""
+        if not self.any_commit:
+            require_pinned(self.engine, lock.engine)
         return self.engine

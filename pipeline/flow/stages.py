@@ -197,10 +197,11 @@ def _serve(session: Session, stored: Stored) -> AbstractContextManager[Running]:
     from pipeline.runtime.server import running
 
     threads = session.threads(stored.lock)
-    build = session.require_engine(stored.lock)
-    return running(
-        build, stored.lock, weights=stored.weights, template=stored.template, mmproj=stored.mmproj, threads=threads
-    )
+    build, lock = session.require_engine(stored.lock), stored.lock
+    if session.any_commit:  # what the server says of itself is held against its own commit
+        own = lock.engine.model_copy(update={"llama_cpp_commit": build.identity.commit})
+        lock = lock.model_copy(update={"engine": own})
+    return running(build, lock, weights=stored.weights, template=stored.template, mmproj=stored.mmproj, threads=threads)
 
 
 def _check(session: Session, stored: Stored, job: Job) -> _Result:
