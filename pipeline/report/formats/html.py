@@ -12,7 +12,7 @@ from pipeline.checks.model import Verdict
 from pipeline.evals.model import Item
 from pipeline.record.model import Decision, Run
 from pipeline.record.rates import merged, tallies
-from pipeline.report import figures
+from pipeline.report import figures, items
 from pipeline.report.model import Report
 from pipeline.report.text import duration, number, plain, pretty, quantity, size, visible
 
@@ -48,12 +48,14 @@ def render(report: Report) -> str:
         "tallies": tallies,
         "merged": merged,
         "worst_first": _worst_first,
-        "worst_items_first": _worst_items_first,
     }
     environment.globals |= {
         "quantity": quantity,
         "of_bench": figures.of_bench,
         "of_eval": figures.of_eval,
+        "summary": items.summary,
+        "judged": items.judged,
+        "groups": items.groups,
         "ITEMS_SHOWN": ITEMS_SHOWN,
         "OPEN_CASES": OPEN_CASES,
     }
@@ -88,10 +90,10 @@ def _short_pretty(value: Any) -> str:
     return _clip(pretty(value))
 
 
-def _columns(items: tuple[Item, ...]) -> list[str]:
+def _columns(listed: tuple[Item, ...]) -> list[str]:
     """Return the keys that items have in their details, as many as fit: text first, then lists, then numbers."""
     ranks: dict[str, int] = {}
-    for item in items:
+    for item in listed:
         for key, value in item.detail.items():
             ranks.setdefault(key, 0 if isinstance(value, str) else 1 if isinstance(value, (list, dict)) else 2)
     return sorted(ranks, key=lambda key: ranks[key])[:_COLUMNS]
@@ -106,9 +108,3 @@ def _tally(run: Run) -> str:
 def _worst_first(decision: Decision) -> list[Any]:
     order = [Verdict.FAIL, Verdict.UNKNOWN, Verdict.SKIP, Verdict.PASS]
     return sorted(decision.reasons, key=lambda reason: order.index(reason.verdict))
-
-
-def _worst_items_first(items: tuple[Item, ...]) -> list[Item]:
-    """Return wrong answers before right ones; items with other scores keep their order."""
-    scored = all(item.score in (0.0, 1.0) for item in items)
-    return (sorted(items, key=lambda item: item.score) if scored else list(items))[:ITEMS_SHOWN]

@@ -8,7 +8,10 @@ from html.parser import HTMLParser
 import pytest
 
 from pipeline.checks.model import Verdict
+from pipeline.evals.model import EvalResult, Item, Metric
+from pipeline.record.model import StageResult
 from pipeline.report.formats import html
+from pipeline.report.items import PAGE, SHOWN
 from pipeline.report.model import Report
 from tests import factories as make
 from tests.report import samples
@@ -155,6 +158,55 @@ def test_failed_cases_are_open_and_passed_ones_closed() -> None:
 def test_long_evidence_is_cut_and_says_so() -> None:
     assert html._clip("x" * (html.TEXT_SHOWN + 5)).endswith("… 5 more characters are in the record")
     assert html._clip("short") == "short"
+
+
+def with_items(found: tuple[Item, ...], *metrics: Metric) -> str:
+    lock = make.lock(checks=[], evals=["tiny-choice"])
+    result = EvalResult("tiny-choice", "multiple_choice", metrics, found)
+    return html.render(samples.report(lock, [make.run(lock, "eval", "tiny-choice", StageResult(evaluation=result))]))
+
+
+def test_every_item_can_be_opened_to_see_what_was_asked_and_answered() -> None:
+    detail = {
+        "verdict": "wrong",
+        "prompt": "Which is a <b>metal</b>?",
+        "answer": 0,
+        "picked": 1,
+        "unstable": True,
+        "choices": [{"text": "gold", "logprob": -2.5, "bytes": 4, "tokens": 1}, {"text": "wood", "logprob": -2.25}],
+    }
+    acc = Metric("acc", 0.0, "share", 0.0, 0.79, 1)
+    text = with_items((Item("q1", 0.0, detail),), acc, Metric("noise", 0.125, "nats"), Metric("unstable", 1.0, "items"))
+    page = Page(text)
+    assert "acc 0, 95 % interval 0 to 0.79 noise floor 0.125 nats unstable items 1" in page.said
+    assert "✕ wrong unstable q1 Which is a <b>metal</b>?" in page.said
+    assert "gold ✓ right -2.5 -0.625 1 wood ▸ picked -2.25 — —" in page.said
+    assert "<b>metal</b>" not in text
+
+
+def test_hostile_items_are_shown_and_do_nothing() -> None:
+    detail = {
+        "verdict": samples.HOSTILE,
+        "prompt": samples.HOSTILE,
+        "reason": samples.HOSTILE,
+        "calls": [samples.HOSTILE],
+        "choices": [{"text": samples.HOSTILE, "logprob": -1.0}],
+        samples.HOSTILE: samples.HOSTILE,
+    }
+    text = with_items((Item(samples.HOSTILE, 0.5, detail),))
+    assert "<script" not in text.lower() and "<img" not in text.lower()
+    assert "\u202e" not in text and "\x07" not in text
+    assert Page(text).said.count("<script>alert('owned')</script>") >= 7
+
+
+def test_a_large_suite_is_paged_and_stays_a_document() -> None:
+    found = tuple(Item(f"q{i:04d}", 1.0, {"prompt": f"Question {i}?", "answer": "x"}) for i in range(SHOWN + 7))
+    text = with_items(found)
+    page = Page(text)
+    assert page.tags["details"] >= SHOWN + SHOWN // PAGE
+    assert "1951 to 2000" in page.said
+    assert "7 more are in the record: assay results tiny-chat --suite tiny-choice -o items.parquet" in page.said
+    assert len(text) < 4_000_000
 
 
 def test_the_same_report_is_the_same_file() -> None:
