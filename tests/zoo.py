@@ -396,3 +396,94 @@ DEFECTS.update(
         ),
     }
 )
+
+
+def replaced_texts(**texts: str) -> Make:
+    """Make a file whose chat template has several texts replaced: pairs ``old1``, ``new1`` and so on."""
+
+    def edit(text: str) -> str:
+        for name in sorted(texts):
+            if name.startswith("old"):
+                assert texts[name] in text
+                text = text.replace(texts[name], texts[name.replace("old", "new")])
+        return text
+
+    return template(edit)
+
+
+def with_token(text: str, kind: gguf.TokenType) -> Make:
+    """Make a file in which a word's token has another text and type; nothing else names it."""
+
+    def make(target: Path) -> None:
+        tokens, types = list(value("tokenizer.ggml.tokens")), list(value("tokenizer.ggml.token_type"))
+        number = tokens.index("letter")
+        tokens[number], types[number] = text, kind
+        rewrite(target, {"tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types})
+
+    return make
+
+
+TURN_START = "{{- '<|im_start|>' + message.role + '\\n' -}}\n"
+USERS_TURN = (
+    "    {%- if message.role == 'user' -%}\n        {{- message.content + '<|im_end|>\\n' -}}\n"
+    "        {%- continue -%}\n    {%- endif -%}\n"
+)
+PARTS_OF_USERS = (
+    "{{- message.content if message.content is string -}}{%- if message.content is not string and "
+    "message.role == 'user' -%}{%- for part in message.content -%}{{- part.text -}}{%- endfor -%}{%- endif -%}"
+)
+OFF = (
+    "{%- if enable_thinking is defined and enable_thinking is false -%}{{- '<think>\\n\\n</think>\\n' -}}{%- endif -%}"
+)
+KINDS_OF_ARGUMENTS = (
+    "{%- for place in ((tool.function.parameters or {}).properties or {}).values() -%}"
+    "{%- set kinds = {(place.type or 'any'): 1} -%}{%- endfor -%}"
+)
+PATCHED = (
+    "{#- [TOOL_CALLS] -#}{%- set message = messages[0] -%}\n{%- if (message['content'] is none or message['content'] == '' "
+    "or message['content']|length == 0) and (message['tool_calls'] is not defined or message['tool_calls'] is none or "
+    "message['tool_calls']|length == 0) %}{%- endif -%}\n"
+)
+
+DEFECTS.update(
+    {
+        "suppressed-tokens-are-text": Defect(
+            changed(tokenizer__ggml__suppress_tokens=Typed("none", gguf.GGUFValueType.STRING)), "A601"
+        ),
+        "end-of-turn-within-a-longer-token": Defect(with_token("<|im_end|>\n", gguf.TokenType.USER_DEFINED), "A602"),
+        "html-tag-ends-answers": Defect(with_token("</s>", gguf.TokenType.NORMAL), "A603"),
+        "start-of-turn-within-a-longer-token": Defect(
+            with_token("<|im_start|>assistant", gguf.TokenType.USER_DEFINED), "A604"
+        ),
+        "calls-are-no-json": Defect(edited('\\n{"name": "\' + call', "\\n{name: \"' + call"), "A611"),
+        "text-before-continue": Defect(edited(TURN_START, TURN_START + USERS_TURN), "A612"),
+        "looks-like-another-family": Defect(led("{#- [SYSTEM_PROMPT] [TOOL_CALLS] [ARGS] -#}"), "A612"),
+        "lists-an-object": Defect(
+            led("{%- if tools -%}{%- set keys = tools[0].function.parameters | list -%}{%- endif -%}"), "A613"
+        ),
+        "splits-at-spaces": Defect(led("{{ 'one  two'.split() | join(', ') }}"), "A614"),
+        "thinking-forced-off": Defect(edited(OPENING, OPENING.replace("-}}", "-}}" + OFF)), "A615"),
+        "tools-need-the-date": Defect(edited("'# Tools\\n'", "'# Tools of ' + date_string[:2] + '\\n'"), "A616"),
+        "template-that-is-patched": Defect(led(PATCHED), "A617"),
+        "parts-of-answers-lost": Defect(
+            replaced_texts(
+                old1="{{- message.content -}}",
+                new1=PARTS_OF_USERS,
+                old2="{%- if message.content -%}",
+                new2="{%- if message.content or message.content is sequence -%}",
+            ),
+            "A618",
+        ),
+        "fails-on-lists-of-types": Defect(
+            edited("{%- for tool in tools -%}", "{%- for tool in tools -%}" + KINDS_OF_ARGUMENTS), "A619"
+        ),
+        "line-before-bos": Defect(
+            lambda target: rewrite(
+                target,
+                {TEMPLATE: "{{ '\\n' }}{{ bos_token }}" + value(TEMPLATE), "tokenizer.ggml.add_bos_token": True},
+            ),
+            "A620",
+        ),
+    }
+)
+"""Defects that only the engine's own reading shows."""

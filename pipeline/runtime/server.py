@@ -25,7 +25,7 @@ from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.params import Listen, server_argv
 
 READY_WITHIN = 600.0
-_LOG_LINES = 200
+_LOG_LINES = 5000  # a template that is refused may stand in it
 
 
 class NotReady(EngineError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import gguf
 
 from pipeline.gguf.header import parse_header
 from pipeline.lint.subject import Subject, subject_from, subject_of
+from pipeline.runtime.build import EngineBuild
 from tests import zoo
 from tests.gguf import build
 
@@ -20,6 +22,11 @@ def made(folder: Path, of: str | zoo.Make, **parts: Any) -> Subject:
     make = zoo.DEFECTS[of].make if isinstance(of, str) else of
     make(folder / "made.gguf")
     return subject_of(folder / "made.gguf", spec=zoo.spec(**parts))
+
+
+def asked(folder: Path, of: str | zoo.Make, engine: EngineBuild, **parts: Any) -> Subject:
+    """The same with an engine to ask."""
+    return replace(made(folder, of, **parts), engine=engine)
 
 
 def number(value: int) -> zoo.Typed:

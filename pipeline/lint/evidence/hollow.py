@@ -9,18 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from pipeline.core.errors import EngineError
-from pipeline.core.proc import ending
-from pipeline.lint.evidence.requests import REQUESTS
-from pipeline.runtime.hollow import serving, why_not, write_hollow
-from pipeline.runtime.server import NotReady, Running
+from pipeline.lint.evidence.requests import GENERATIONS, REQUESTS
 
 if TYPE_CHECKING:
     from pipeline.lint.subject import Subject
+    from pipeline.runtime.server import Running
 
 READY_WITHIN, ANSWER_WITHIN = 30.0, 10.0
+CONTEXT = 1 << 15
 COUNTED = ("user", "turns", "system", "as-served")
 """Requests whose prompts are split into tokens, with what the engine adds."""
 
@@ -47,7 +44,8 @@ class Served:
     as it did not start (``ending`` in words: ``exit code 1``).
 
     ``replies`` maps the names of ``REQUESTS`` to what it made of them, ``tokens`` some of these to their prompts' tokens,
-    BOS included; ``seconds`` is how long it took to start, ``lost`` how it died while it was asked ("" if it didn't).
+    BOS included; ``generations`` those of ``GENERATIONS`` to its answers, of which only errors are kept. ``seconds`` is
+    how long it took to start, ``lost`` how it died while it was asked ("" if it didn't).
     """
 
     missing: str = ""
@@ -57,6 +55,7 @@ class Served:
     props: Mapping[str, Any] = field(default_factory=dict)
     replies: Mapping[str, Reply] = field(default_factory=dict)
     tokens: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    generations: Mapping[str, Reply] = field(default_factory=dict)
     lost: str = ""
 
     @property
@@ -76,6 +75,9 @@ class Served:
 
 def serve(subject: Subject) -> Served:
     """Start a server and ask it everything. A second or two for a large vocabulary."""
+    from pipeline.runtime.hollow import serving, why_not, write_hollow
+    from pipeline.runtime.server import NotReady
+
     if reason := why_not(subject.header):
         return Served(missing=reason)
     if subject.engine is None:
@@ -88,7 +90,11 @@ def serve(subject: Subject) -> Served:
             template.write_text(subject.template or "", encoding="utf-8", newline="")
         try:
             with serving(
-                subject.engine, path, template=template if replaced else None, ready_within=READY_WITHIN
+                subject.engine,
+                path,
+                template=template if replaced else None,
+                context=CONTEXT,
+                ready_within=READY_WITHIN,
             ) as server:
                 return _ask(server)
         except NotReady as error:
@@ -99,31 +105,35 @@ def serve(subject: Subject) -> Served:
 
 
 def errors(log: str) -> Iterator[str]:
-    """Yield what a server's log says at the level of errors; lines that are none of its own (an abort's) too."""
+    """Yield what a server's log says at the level of errors, and what an abort or a C++ exception says."""
     for line in log.splitlines():
         try:
             said = json.loads(line)
         except ValueError:
-            if line.strip() and not line.startswith("warning: "):
-                yield line.strip()
+            if any(sign in line for sign in ("ASSERT", "what():", "terminate called")):
+                yield line.strip()[:500]
             continue
         if isinstance(said, dict) and said.get("level") == "error":
             yield str(said.get("msg", "")).strip()
 
 
 def last_words(said: str) -> str:
-    """Return the last line of an error of the server's, which says what is wrong."""
+    """Return the last line of an error of the server's, which says what is wrong, without what every such error says."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return lines[-1].removeprefix("Error: ")[:300] if lines else ""
+    return lines[-1].rpartition("parser generation failed: ")[2].removeprefix("Error: ")[:300] if lines else ""
 
 
 def _ask(server: Running) -> Served:
+    from pipeline.core.proc import ending
+
     replies: dict[str, Reply] = {}
     props = _get(server)
     for name, body in REQUESTS.items():
-        replies[name] = _reply(server, body)
+        replies[name] = _reply(server, "/apply-template", body)
         if not replies[name].status:
             break
+    answered = all(reply.status for reply in replies.values())
+    generations = {name: _reply(server, "/v1/chat/completions", body) for name, body in GENERATIONS.items() if answered}
     tokens = {name: _tokens(server, text) for name in COUNTED if name in replies and (text := replies[name].text)}
     code = server.process.poll()
     return Served(
@@ -131,20 +141,25 @@ def _ask(server: Running) -> Served:
         props=props,
         replies=replies,
         tokens={name: found for name, found in tokens.items() if found},
+        generations=generations,
         lost="" if code is None else ending(code),
     )
 
 
 def _get(server: Running) -> dict[str, Any]:
+    import httpx
+
     try:
         return dict(server.client.get("/props", timeout=ANSWER_WITHIN).raise_for_status().json())
     except (httpx.HTTPError, ValueError):
         return {}
 
 
-def _reply(server: Running, body: Mapping[str, Any]) -> Reply:
+def _reply(server: Running, path: str, body: Mapping[str, Any]) -> Reply:
+    import httpx
+
     try:
-        answer = server.client.post("/apply-template", json=body, timeout=ANSWER_WITHIN)
+        answer = server.client.post(path, json=body, timeout=ANSWER_WITHIN)
     except httpx.TimeoutException:
         return Reply(error=f"no answer within {ANSWER_WITHIN:.0f} s")
     except httpx.HTTPError as error:
@@ -152,13 +167,15 @@ def _reply(server: Running, body: Mapping[str, Any]) -> Reply:
     try:
         said = answer.json()
         if answer.is_success:
-            return Reply(text=str(said["prompt"]), status=answer.status_code)
+            return Reply(text=str(said.get("prompt", "")), status=answer.status_code)
         return Reply(error=str(said["error"]["message"]), status=answer.status_code)
     except (ValueError, KeyError, TypeError):
         return Reply(error=answer.text[:500], status=answer.status_code)
 
 
 def _tokens(server: Running, text: str) -> tuple[int, ...]:
+    import httpx
+
     body = {"content": text, "add_special": True, "parse_special": True}
     try:
         return tuple(

@@ -11,9 +11,10 @@ from typing import Any
 
 from pipeline.core.canonical import digest_of
 from pipeline.core.digest import Digest
-from pipeline.lint.probes import ANSWER, PROBES, SECOND, SYSTEM, USER
+from pipeline.lint.probes import ANSWER, PROBES, SECOND, SYSTEM, TOOL, USER
 
-FIXED = {"enable_thinking": True, "date_string": "15 Jan 2026", "datetime": "Jan 15 2026"}
+DATES = {"date_string": "15 Jan 2026", "datetime": "Jan 15 2026"}
+FIXED = {"enable_thinking": True, **DATES}
 Body = Mapping[str, Any]
 
 
@@ -60,11 +61,39 @@ REQUESTS: dict[str, Body] = {
         {"role": "assistant", "content": [{"type": "text", "text": ANSWER}]},
         {"role": "user", "content": SECOND},
     ),
-    "as-served": {"messages": PROBES["user"]["messages"]},
+    "as-served": {"messages": PROBES["user"]["messages"], "chat_template_kwargs": DATES},
 }
-"""Requests to ``/apply-template`` by name. Those of a probe's name are that probe; ``as-served`` leaves everything to the
-server.
+"""Requests to ``/apply-template`` by name. Those of a probe's name are that probe; ``as-served`` says nothing of thinking
+and leaves it to the server.
 """
+
+
+def _asking(*schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request that must be answered with a call of a tool whose arguments have these schemas; one token."""
+    places = {f"place{number}": schema for number, schema in enumerate(schemas)}
+    parameters = {"type": "object", "properties": places, "required": [*places], "$defs": {"Place": {"type": "string"}}}
+    function = {"name": TOOL, "description": "Look up a place.", "parameters": parameters}
+    tools = [{"type": "function", "function": function}]
+    return {**_plain({"role": "user", "content": USER}, tools=tools), "tool_choice": "required", "max_tokens": 1}
+
+
+GENERATIONS: dict[str, Body] = {
+    "plain": {**_plain({"role": "user", "content": USER}), "max_tokens": 1},
+    "call": _asking({"type": "string", "description": "The place."}),
+    "rich-schema": _asking(
+        {"type": "string", "pattern": "^[a-z]+-[0-9]{2,4}$"},
+        {"type": "string", "format": "date-time"},
+        {"$ref": "#/$defs/Place"},
+        {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}]},
+        {"type": ["string", "null"]},
+        {"const": "quern"},
+        {"enum": ["a", 1, None]},
+        {"type": "array", "items": {"type": "object", "properties": {"deep": {"type": "number"}}}, "minItems": 2},
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        {},
+    ),
+}
+"""Requests to ``/v1/chat/completions`` by name, for what happens before the first token: the grammar of the tools."""
 
 
 def conversations_digest() -> Digest:

@@ -2,47 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.core.errors import EngineError
-from pipeline.lint.probes import PLAIN, ROUNDS
-from pipeline.runtime.vocabulary import Reading, Refusal, read_vocabulary
+from pipeline.lint.probes import ANSWER, PLAIN, ROUNDS, SECOND
 
 if TYPE_CHECKING:
     from pipeline.lint.subject import Subject
+    from pipeline.runtime.vocabulary import Reading, Refusal
 
 SPLIT = (*PLAIN, "answered", "system", "tools", *ROUNDS)
 """Probes whose prompts are split into tokens."""
 
+ANSWERED = ("turns", "answered")
 LONGEST = 1 << 16
-Tokens = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A text and the tokens that the engine splits it into, special ones read as such."""
+
+    text: str
+    tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Spoken:
     """The engine's reading of a vocabulary, or why there is none: ``missing`` says what kept us from asking, ``refusal`` what
-    kept the engine from reading it. ``prompts`` maps probes to their prompts' tokens, special ones read as such.
+    kept the engine from reading it. ``prompts`` are those of probes, by the probe's name; ``tails`` what follows the
+    answer in some of them.
     """
 
     missing: str = ""
     reading: Reading | None = None
     refusal: Refusal | None = None
-    prompts: Mapping[str, Tokens] = field(default_factory=dict)
+    prompts: Mapping[str, Split] = field(default_factory=dict)
+    tails: Mapping[str, Split] = field(default_factory=dict)
 
 
 def speak(subject: Subject) -> Spoken:
     """Ask the engine. One process, started for this."""
+    from pipeline.runtime.vocabulary import Refusal, read_vocabulary
+
     if not len(subject.vocabulary):
         return Spoken(missing="the file has no vocabulary")
-    texts = {name: subject.renderings[name].text for name in SPLIT if name in subject.renderings}
-    asked = {name: text for name, text in texts.items() if text is not None and len(text) <= LONGEST}
+    shown = {name: subject.renderings[name].text for name in SPLIT if name in subject.renderings}
+    prompts = {name: text for name, text in shown.items() if text is not None and len(text) <= LONGEST}
+    tails = {name: tail for name in ANSWERED if (tail := _tail(prompts.get(name, "")))}
     try:
-        said = read_vocabulary(subject.header, [(text, False) for text in asked.values()])
+        said = read_vocabulary(subject.header, [(text, False) for text in (*prompts.values(), *tails.values())])
     except EngineError as error:
         return Spoken(missing=error.message)
     if isinstance(said, Refusal):
         return Spoken(refusal=said)
-    found = zip(asked, said.tokens, strict=True)
-    return Spoken(reading=said, prompts={name: tokens for name, tokens in found if tokens is not None})
+    return Spoken(
+        reading=said,
+        prompts=_split(prompts, said.tokens[: len(prompts)]),
+        tails=_split(tails, said.tokens[len(prompts) :]),
+    )
+
+
+def _tail(prompt: str) -> str:
+    """Return what stands between an answer and the next message's words."""
+    return prompt.partition(ANSWER)[2].partition(SECOND)[0]
+
+
+def _split(texts: Mapping[str, str], tokens: Sequence[tuple[int, ...] | None]) -> dict[str, Split]:
+    pairs = zip(texts.items(), tokens, strict=True)
+    return {name: Split(text, found) for (name, text), found in pairs if found is not None}

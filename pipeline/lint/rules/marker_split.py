@@ -46,8 +46,8 @@ class MarkerSplit(TemplateRule):
         return super().skip(subject)
 
     def check(self, subject: Subject) -> Iterable[Finding]:
-        vocabulary, markers = subject.vocabulary, _markers(subject)
-        known = {text: vocabulary.ids[text] for text in markers if text in vocabulary.ids}
+        vocabulary, written = subject.vocabulary, markers(subject)
+        known = {text: vocabulary.ids[text] for text in written if text in vocabulary.ids}
         for text, number in known.items():
             if text not in MENDED and (kind := vocabulary.kind(number)) not in MATCHED:
                 yield self.finding(
@@ -57,12 +57,12 @@ class MarkerSplit(TemplateRule):
                     fix=f"set the type of token {number} in {KEY} to 3 (control)",
                     severity=Severity.ERROR if BARRED.fullmatch(text) else Severity.WARNING,
                 )
-        barred = {text for text in markers if BARRED.fullmatch(text)}
+        barred = {text for text in written if BARRED.fullmatch(text)}
         missing = sorted(barred - known.keys())
         if not missing:
             return
         here = sorted(barred - set(missing))
-        core = [text for text in missing if markers[text] not in WITH_TOOLS]
+        core = [text for text in missing if written[text] not in WITH_TOOLS]
         shown = ", ".join(map(repr, missing[:6])) + (" …" if len(missing) > 6 else "")
         yield self.finding(
             f"markers of the chat template are no tokens of this vocabulary: {shown}",
@@ -74,7 +74,7 @@ class MarkerSplit(TemplateRule):
         )
 
 
-def _markers(subject: Subject) -> Mapping[str, str]:
+def markers(subject: Subject) -> Mapping[str, str]:
     """Marker -> the first probe whose prompt has it; what the conversations say themselves is no marker."""
     found: dict[str, str] = {}
     said = repr(PROBES)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from pipeline.lint.evidence.requests import FIXED, REQUESTS
+from pipeline.lint.evidence.requests import DATES, FIXED, GENERATIONS, REQUESTS
 from pipeline.lint.probes import ARGUMENT, PROBES, VALUE
 
 
@@ -26,7 +26,14 @@ def test_one_call_comes_in_three_shapes() -> None:
     assert all(VALUE in message["tool_calls"][0]["function"]["arguments"] for message in shapes)
 
 
-def test_the_clock_stands_still_but_in_what_the_server_is_left_to_decide() -> None:
-    assert REQUESTS["thinking-off"]["chat_template_kwargs"] == {**FIXED, "enable_thinking": False}
-    assert [name for name, body in REQUESTS.items() if "chat_template_kwargs" not in body] == ["as-served"]
+def test_the_clock_stands_still_and_only_one_request_says_nothing_of_thinking() -> None:
+    given = {name: body["chat_template_kwargs"] for name, body in REQUESTS.items()}
+    assert all(kwargs.items() >= DATES.items() for kwargs in given.values())
+    assert given["thinking-off"] == {**FIXED, "enable_thinking": False}
+    assert [name for name, kwargs in given.items() if "enable_thinking" not in kwargs] == ["as-served"]
     assert PROBES["thinking-off"]["enable_thinking"] is False  # and the probe itself is not changed
+
+
+def test_generations_are_of_one_token() -> None:
+    assert {body["max_tokens"] for body in GENERATIONS.values()} == {1}
+    assert [name for name, body in GENERATIONS.items() if body.get("tool_choice")] == ["call", "rich-schema"]

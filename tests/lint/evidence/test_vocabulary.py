@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.lint.evidence.vocabulary import SPLIT
+from pipeline.lint.evidence.vocabulary import ANSWERED, SPLIT
 from pipeline.runtime import vocabulary
 from pipeline.runtime.build import EngineBuild
 from tests import zoo
@@ -16,7 +16,13 @@ from tests.lint.subjects import sound
 def test_the_sound_model(engine_build: EngineBuild) -> None:
     spoken = replace(sound(), engine=engine_build).spoken
     assert spoken.reading and zoo.token("<|im_end|>") in spoken.reading.ends
-    assert set(spoken.prompts) == set(SPLIT) and spoken.prompts["user"][0] == zoo.token("<|im_start|>")
+    assert set(spoken.prompts) == set(SPLIT) and spoken.prompts["user"].tokens[0] == zoo.token("<|im_start|>")
+
+
+def test_what_follows_an_answer_is_read_by_itself(engine_build: EngineBuild) -> None:
+    tails = replace(sound(), engine=engine_build).spoken.tails
+    assert {name: tail.text.split("\n")[0] for name, tail in tails.items()} == dict.fromkeys(ANSWERED, "<|im_end|>")
+    assert all(tail.tokens[0] == zoo.token("<|im_end|>") for tail in tails.values())
 
 
 def test_a_vocabulary_that_is_refused(tmp_path: Path) -> None:
