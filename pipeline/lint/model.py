@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -56,7 +56,7 @@ class Mend:
     """
 
     path: tuple[str, ...]
-    value: Any
+    value: Any = field(hash=False)
 
 
 OVERRIDES, TEMPLATE, DATE = ("engine", "overrides"), ("chat", "template"), ("chat", "date")

@@ -109,7 +109,8 @@ def require_pinned(build: EngineBuild, pinned: LockedEngine) -> None:
     """Raise EngineError unless the engine is of the commit that the lock pins."""
     have, want = build.identity.commit, pinned.llama_cpp_commit
     if not (have.startswith(want) or want.startswith(have)):
-        hint = HOW_TO_BUILD if build.identity.origin == _PACKAGED else HOW_TO_NAME
+        compare = f"{HOW_TO_NAME}; to see what would change with it: assay check NAME --against {build.server}"
+        hint = HOW_TO_BUILD if build.identity.origin == _PACKAGED else compare
         raise EngineError(f"{build.server} is llama.cpp {have}, the lock pins {want}", hint=hint)
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from pipeline.lint.formats._base import Linted
+from pipeline.lint.model import Finding
 
 
 def render(results: Sequence[Linted]) -> str:
@@ -17,6 +18,11 @@ def _few(codes: list[str]) -> str:
     return ", ".join(codes) if len(codes) <= 6 else f"{len(codes)} rules, {codes[0]} to {codes[-1]}"
 
 
+def _can_be_fixed(result: Linted, finding: Finding) -> bool:
+    """Whether ``assay fix`` mends a finding: it needs a spec to write to."""
+    return finding.mend is not None and result.file.endswith((".yaml", ".yml"))
+
+
 def _lines(result: Linted) -> list[str]:
     count = len(result.findings)
     lines = [f"{result.target}: {f'{count} finding' + 's' * (count != 1) if count else 'no findings'}"]
@@ -24,7 +30,8 @@ def _lines(result: Linted) -> list[str]:
         known = " (in the baseline)" if finding in result.known else ""
         place = f" {finding.where}" if finding.where else ""
         lines.append(f"  {finding.severity} {finding.code}{place}: {finding.message}{known}")
-        seen = (("seen", finding.evidence), ("fix", finding.fix))
+        by_itself = f" (assay fix {result.target} --code {finding.code})" if _can_be_fixed(result, finding) else ""
+        seen = (("seen", finding.evidence), ("fix", finding.fix + by_itself))
         lines += [f"      {label}: {text}" for label, text in seen if text]
     reasons: dict[str, list[str]] = defaultdict(list)
     for code, reason in result.not_evaluated.items():
