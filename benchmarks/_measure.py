@@ -47,7 +47,7 @@ class Contestant:
             errors="replace",
         )
         over, peak = threading.Event(), [0]
-        watch = threading.Thread(target=_watch, args=(process.pid, over, peak))
+        watch = threading.Thread(target=watch, args=(process.pid, over, peak))
         watch.start()
         err = process.communicate()[1]
         self.seconds.append(time.monotonic() - began)
@@ -106,7 +106,7 @@ def server(files: Mapping[Path, str], rate: float = 0.0, latency: float = 0.0) -
             process.terminate()
 
 
-def _watch(pid: int, over: threading.Event, peak: list[int]) -> None:
+def watch(pid: int, over: threading.Event, peak: list[int]) -> None:
     """Keep the largest resident memory of a process and its descendants."""
     family, seen = {pid}, 0.0
     while not over.wait(0.02):
