@@ -47,12 +47,12 @@ class Contestant:
             errors="replace",
         )
         over, peak = threading.Event(), [0]
-        watch = threading.Thread(target=watch, args=(process.pid, over, peak))
-        watch.start()
+        watching = threading.Thread(target=watch, args=(process.pid, over, peak))
+        watching.start()
         err = process.communicate()[1]
         self.seconds.append(time.monotonic() - began)
         over.set()
-        watch.join()
+        watching.join()
         self.peaks.append(peak[0])
         if process.returncode:
             raise RuntimeError(f"{self.name} failed with {process.returncode}: {err[-2000:]}")
