@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.checks.able import Able
-from pipeline.checks.markers import special_text, tool_markers
+from pipeline.checks.markers import REASONING, special_text, tool_markers
 from pipeline.checks.model import Cause, Outcome, Verdict
 
 SHOWN = 4
+_LONGEST = 160
 # Grades of answers to questions that wanted a call.
 _CALLS = ("structured", "json_in_content", "markers_in_content", "in_reasoning", "wrong_tool", "bad_args", "no_call")
 _BREAKS = ("server_crash", "timeout")
@@ -61,6 +62,18 @@ def _content(outcome: Outcome) -> str:
         return ""
 
 
+def _said(outcomes: Sequence[Outcome]) -> str:
+    """Return what was said of the first, without its grade, on one short line."""
+    words = outcomes[0].diagnosis.removeprefix(f"{outcomes[0].grade}: ")
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
+
+
+def _leaks(outcome: Outcome) -> tuple[str, ...]:
+    """Return the special tokens in an answer's content; tags of tools and of reasoning are other matters."""
+    content = _content(outcome)
+    return tuple(mark for mark in special_text(content) if mark not in (*tool_markers(content), *REASONING))
+
+
 def _of(outcomes: Sequence[Outcome], all_: int, what: str) -> str:
     return f"in {len(outcomes)} of {all_} {what}" if all_ > 1 else f"in the one of {what}"
 
@@ -83,13 +96,11 @@ def _server(evidence: Evidence) -> Iterator[Cause]:
 def _template(evidence: Evidence) -> Iterator[Cause]:
     raised = [one for one in evidence.graded("http_error") if one.verdict is Verdict.FAIL]
     if raised:
-        words = (
-            f"the chat template fails on {len(raised)} of {len(evidence.outcomes)} conversations: {raised[0].diagnosis}"
-        )
+        words = f"the chat template fails on {len(raised)} of {len(evidence.outcomes)} conversations: {_said(raised)}"
         advice = "mend the template (chat.template in the spec names another); assay lint shows where it fails"
         yield _cause("template_raises", words, "llama.cpp#19905, vllm#9019, lmstudio-bug-tracker#1586", advice, raised)
     if lost := evidence.graded("prompt"):
-        words = f"the prompt is not what was said: {lost[0].diagnosis}"
+        words = f"the prompt is not what was said: {_said(lost)}"
         advice = "mend the template: what it leaves out, the model never sees"
         yield _cause("template_loses", words, "ollama#9802, ollama#14181, llama.cpp#19520", advice, lost)
     if evidence.able.tools is False and (tools := [one for one in evidence.bad if one.request.get("tools")]):
@@ -154,9 +165,9 @@ def _calls(evidence: Evidence) -> Iterator[Cause]:
 
 def _ends(evidence: Evidence) -> Iterator[Cause]:
     answered = sum(one.grade not in ("not_reached", "not_applicable") for one in evidence.outcomes)
-    leaked = [one for one in evidence.graded("text") if special_text(_content(one))]
+    leaked = [one for one in evidence.graded("text") if _leaks(one)]
     if leaked:
-        marks = " ".join(dict.fromkeys(mark for one in leaked for mark in special_text(_content(one))))
+        marks = " ".join(dict.fromkeys(mark for one in leaked for mark in _leaks(one)))
         words = f"special tokens come out as text {_of(leaked, answered, 'answers')}: {marks}"
         advice = (
             "their token type or the stop token's id is wrong in the file: see assay lint; or add them as chat.stop"
@@ -185,12 +196,14 @@ def _engine(evidence: Evidence) -> Iterator[Cause]:
         advice = "this is the engine's parser, not the model: try another build of it, or ask for whole answers"
         yield _cause("stream", words, "llama.cpp#14060, dynamo#4723, ogx#4430", advice, streams)
     if breaches := evidence.graded("protocol"):
-        words = f"answers break the API's protocol {_of(breaches, len(evidence.outcomes), 'attempts')}: {breaches[0].diagnosis}"
+        words = (
+            f"answers break the API's protocol {_of(breaches, len(evidence.outcomes), 'attempts')}: {_said(breaches)}"
+        )
         advice = "this is the engine, not the model: try another build of it"
         yield _cause("protocol", words, "llama.cpp#11992, vllm#18412, litellm#35663", advice, breaches)
     if limits := evidence.graded("engine_limit"):
         words = f"the engine does not do what was asked {_of(limits, len(evidence.outcomes), 'attempts')}, no fault of the model"
-        words = f"{words}: {limits[0].diagnosis}"
+        words = f"{words}: {_said(limits)}"
         advice = "do not rely on it: check in your program which tool was called, and with what"
         yield _cause("engine_limit", words, "llama.cpp#26535, llama.cpp#27217, llama.cpp#22396", advice, limits)
     if injected := evidence.graded("injection"):
@@ -207,9 +220,7 @@ def _engine(evidence: Evidence) -> Iterator[Cause]:
 
 def _reasoning(evidence: Evidence) -> Iterator[Cause]:
     if wrong := evidence.graded("reasoning"):
-        words = (
-            f"reasoning is not where it belongs {_of(wrong, len(evidence.outcomes), 'attempts')}: {wrong[0].diagnosis}"
-        )
+        words = f"reasoning is not where it belongs {_of(wrong, len(evidence.outcomes), 'attempts')}: {_said(wrong)}"
         advice = "the template's tags and the engine's reading of them differ: try another template or build"
         yield _cause("reasoning", words, "llama.cpp#24671, llama.cpp#12275, ik_llama.cpp#665", advice, wrong)
 

@@ -141,6 +141,7 @@ class _Run:
             response["stream"] = seen.streamed.raw
         verdict = fault.verdict if fault else Verdict.PASS
         grade, words = (fault.grade, fault.words) if fault else _praise(seen.answer if seen else Answer())
+        words = words.replace("\n", " ")  # of arguments as they came
         return Outcome(
             *(self.suite.name, case.group or self.suite.document.group, case.id, verdict, f"{grade}: {words}"),
             request=seen.request if seen else {},
