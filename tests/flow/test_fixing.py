@@ -15,6 +15,7 @@ from pipeline.flow.session import Session
 from pipeline.lint.model import Severity
 from pipeline.runtime.server import running
 from tests import zoo
+from tests.hubs.huggingface import hub
 from tests.projects import edit, make_project
 
 DAY = date(2026, 3, 14)
@@ -167,3 +168,17 @@ def test_a_lock_that_is_out_of_date_is_not_mended(project: Project) -> None:
     edit(project.specs / "small.yaml", "context: 1024", "context: 512")
     with pytest.raises(LockOutOfDate):
         fix(Session(project), "small", today=DAY)
+
+
+def test_a_model_of_a_hub_is_mended_and_its_prompts_are_pinned_before_its_weights_are_here(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoo.DEFECTS["end-of-turn-not-named"].make(tmp_path / "small-Q8_0.gguf")
+    with hub() as upstream:
+        monkeypatch.setenv("HF_ENDPOINT", upstream.url)
+        upstream.add_repo("org/small-GGUF", {"small-Q8_0.gguf": tmp_path / "small-Q8_0.gguf"}, license="apache-2.0")
+        edit(project.specs / "small.yaml", "file:../models/small.gguf", "hf://org/small-GGUF:Q8_0")
+        session = Session(project)
+        lock = make_lock(session, "small").lock
+        assert [one.code for one in fix(session, "small", today=DAY).mended] == ["A201"]
+        assert lock.prompts and not session.store.has(lock.weights.digest)
