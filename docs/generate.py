@@ -30,6 +30,7 @@ from pipeline.lock.model import Lockfile
 from pipeline.record.schema import migrate
 from pipeline.spec.load import read_model
 from pipeline.spec.model import Spec
+from pipeline.spec.policy import Policy
 from pipeline.spec.suite import SuiteHead
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -238,6 +239,10 @@ def spec() -> str:
     return "\n\n".join(["# Specs", MARK, SPEC, *sections(Spec)])
 
 
+def policy() -> str:
+    return "\n\n".join(["# The policy", MARK, POLICY, *sections(Policy)])
+
+
 def lockfile() -> str:
     return "\n\n".join(["# Lockfiles", MARK, LOCKFILE, *sections(Lockfile, Spec)]).replace("](#spec)", "](spec.md)")
 
@@ -262,6 +267,12 @@ SPEC = """\
 A spec is `specs/NAME.yaml`: YAML 1.2, read strictly. Unknown keys, double keys and wrong types are errors, reported all
 at once with their places. `assay schema` prints the JSON Schema."""
 
+POLICY = """\
+`specs/policy.yaml` says what every model of the catalog must show, whatever its own spec asks; without the file nothing
+is asked. `assay gate` judges by both, and `assay catalog` shows what came of it. An exception waives a rule for some
+models: it is shown with its owner, its reason and its end, and never silently. `assay schema policy` prints the JSON
+Schema."""
+
 LOCKFILE = """\
 A lock is `lockfiles/NAME.lock.json`: JSON with sorted keys, no clock, no path of a machine, so that the same spec gives
 the same bytes anywhere. Its digest is the sha256 of its canonical form (sorted keys, no white space, UTF-8); every
@@ -280,6 +291,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "sources": sources,
     "formats": formats,
     "spec": spec,
+    "policy": policy,
     "lockfile": lockfile,
     "record": record,
 }

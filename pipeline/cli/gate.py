@@ -24,7 +24,7 @@ def gate(app: App, names: tuple[str, ...]) -> int:
         decision = judge(session, session.current(name))
         answers.append(asdict(decision))
         lines.append(f"{name}: {'accepted' if decision.accepted else 'rejected'}")
-        lines += [f"  {reason.verdict:7} {reason.rule}: {reason.message}" for reason in decision.reasons]
+        lines += [f"  {reason.verdict:7} {reason.rule}: {reason.said}" for reason in decision.reasons]
         code = code if decision.accepted else 1
     app.answer("gate", {"decisions": answers}, "\n".join(lines))
     return code

@@ -35,6 +35,8 @@ COMMANDS = [
         "bench",
         "run",
         "gate",
+        "catalog",
+        "baseline",
     ),
     *(
         "report",

@@ -60,7 +60,7 @@ def _lines(ran: Ran) -> Iterator[str]:
     reused = sum(done.reused for done in ran.done)
     yield f"{ran.name}: {state} in {ran.seconds:.1f} s, {reused} of {len(ran.done)} results were on record"
     for reason in ran.decision.reasons if ran.decision else ():
-        yield f"  {reason.verdict:7} {reason.rule}: {reason.message}"
+        yield f"  {reason.verdict:7} {reason.rule}: {reason.said}"
     for path in ran.reports:
         yield f"  report  {path}"
 

@@ -1,4 +1,4 @@
-"""``assay schema``: the JSON Schema of specs and locks, for editors."""
+"""``assay schema``: the JSON Schema of specs, locks and the policy, for editors."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from pipeline.cli.command import App, command
 
 
 @command
-@click.argument("which", type=click.Choice(["spec", "lock"]), default="spec")
+@click.argument("which", type=click.Choice(["spec", "lock", "policy"]), default="spec")
 def schema(app: App, which: str) -> int:
-    """Print the JSON Schema of a spec (or a lock), for editors and other tools.
+    """Print the JSON Schema of a spec (or a lock, or the policy), for editors and other tools.
 
     \b
     assay schema > spec.schema.json
     """
     from pipeline.lock.model import Lockfile
     from pipeline.spec.model import Spec
+    from pipeline.spec.policy import Policy
 
-    described = (Spec if which == "spec" else Lockfile).model_json_schema()
+    described = {"spec": Spec, "lock": Lockfile, "policy": Policy}[which].model_json_schema()
     app.answer("schema", {"of": which, "json_schema": described}, json.dumps(described, indent=2))
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline import __version__
 from pipeline.core.files import atomic_write
+from pipeline.flow.baseline import baseline_of
 from pipeline.flow.session import Session
 from pipeline.flow.stages import recorded
 from pipeline.gate.decide import current, decide
@@ -18,6 +19,7 @@ from pipeline.record.read import decisions_of
 from pipeline.report.build import build
 from pipeline.report.model import Report
 from pipeline.report.render import formats, render
+from pipeline.spec.policy import Policy
 
 
 def judge(session: Session, lock: Lockfile) -> Decision:
@@ -26,9 +28,14 @@ def judge(session: Session, lock: Lockfile) -> Decision:
 
 
 def decision_on_record(session: Session, lock: Lockfile) -> Decision | None:
-    """Return the newest decision on a lock for this engine and hardware; None where there is none."""
+    """Return the newest decision on a lock for this engine and hardware, by the policy of now; None where there is none."""
     found = decisions_of(session.project.database, str(lock.digest), *_here(session, lock))
-    return found[0] if found else None
+    return found[0] if found and same_policy(found[0], session.policy) else None
+
+
+def same_policy(decision: Decision, policy: Policy) -> bool:
+    """Tell whether a decision was made by this policy."""
+    return decision.spec_gates.get("policy") == (None if policy.mode == "off" else policy.content())
 
 
 def report_of(session: Session, lock: Lockfile) -> Report:
@@ -63,10 +70,11 @@ def write_reports(session: Session, report: Report, *, again: bool = True) -> li
 def _judge(session: Session, lock: Lockfile, runs: list[Run]) -> Decision:
     engine, machine = _here(session, lock)
     now = datetime.now(UTC)
-    decision = decide(lock, engine, machine, runs, now, f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}")
-    before = decisions_of(session.project.database, str(lock.digest), engine, machine)
-    if before and _same(before[0], decision):
-        return before[0]
+    id, before = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", baseline_of(session, lock)
+    decision = decide(lock, engine, machine, runs, now, id, policy=session.policy, baseline=before)
+    earlier = decisions_of(session.project.database, str(lock.digest), engine, machine)
+    if earlier and _same(earlier[0], decision):
+        return earlier[0]
     session.recorder.add_decision(decision)
     return decision
 
@@ -89,4 +97,9 @@ def _shown(path: Path) -> tuple[str | None, str]:
 
 
 def _same(one: Decision, other: Decision) -> bool:
-    return (one.accepted, one.reasons, one.run_ids) == (other.accepted, other.reasons, other.run_ids)
+    return (one.accepted, one.reasons, one.run_ids, one.spec_gates) == (
+        other.accepted,
+        other.reasons,
+        other.run_ids,
+        other.spec_gates,
+    )

@@ -7,42 +7,55 @@ from datetime import datetime
 
 from pipeline.checks.model import Verdict
 from pipeline.gate.groups import judge_group
-from pipeline.gate.metrics import Measured, judge_metric, measured
+from pipeline.gate.metrics import judge_metric, measured, missing_suites
+from pipeline.gate.policy import Baseline, excepted, policy_reasons
 from pipeline.lint.model import Severity
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Decision, Reason, Run
+from pipeline.spec.policy import NO_POLICY, Policy
 
 PASS, FAIL, UNKNOWN, SKIP = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN, Verdict.SKIP
 
 
 def decide(
-    lock: Lockfile, engine_digest: str, hardware_digest: str, runs: Iterable[Run], now: datetime, id: str
+    lock: Lockfile,
+    engine_digest: str,
+    hardware_digest: str,
+    runs: Iterable[Run],
+    now: datetime,
+    id: str,
+    *,
+    policy: Policy = NO_POLICY,
+    baseline: Baseline | None = None,
 ) -> Decision:
-    """Return the decision for this lock on this engine and hardware, one reason a rule. Accepted only when every rule
-    passes.
+    """Return the decision for this lock on this engine and hardware, one reason a rule of the spec and of the catalog's
+    policy. Accepted only when every rule passes, but for those that the policy excepts.
 
     Runs of another lock, engine, hardware or version of a suite don't count; of several, the last one given does.
     """
     counting = current(lock, engine_digest, hardware_digest, runs)
     outcomes = [outcome for run in counting if run.key.stage == "check" for outcome in run.result.outcomes]
-    reasons = (
+    reasons: tuple[Reason, ...] = (
         *_rules_of_lint(lock, counting),
         *_rules_of_suites(lock, counting),
         *(judge_group(group, outcomes) for group in lock.spec.gates.checks),
         *_rules_of_metrics(lock, counting),
+        *policy_reasons(policy, lock, counting, baseline),
         *_no_gates(lock),
     )
+    reasons = excepted(reasons, policy, lock.name, now.date())
+    gates = lock.spec.gates.model_dump(mode="json")
     return Decision(
         id=id,
         model=lock.name,
         lock_digest=str(lock.digest),
         engine_digest=engine_digest,
         hardware_digest=hardware_digest,
-        accepted=all(reason.verdict is PASS for reason in reasons),
+        accepted=all(reason.holds for reason in reasons),
         reasons=reasons,
         run_ids=tuple(run.id for run in counting),
         decided=now,
-        spec_gates=lock.spec.gates.model_dump(mode="json"),
+        spec_gates=gates if policy.mode == "off" else {**gates, "policy": policy.content()},
     )
 
 
@@ -111,14 +124,7 @@ def _summary(run: Run) -> str:
 
 
 def _rules_of_metrics(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
-    values: list[Measured] = measured(runs)
-    missing = {
-        suite
-        for suite in lock.spec.evals
-        if not any(run.key.subject == suite for run in runs if run.key.stage == "eval")
-    }
-    if not any(run.key.stage == "bench" for run in runs):
-        missing.add("bench")
+    values, missing = measured(runs), missing_suites(lock, runs)
     return [judge_metric(name, limit, values, missing) for name, limit in lock.spec.gates.metrics.items()]
 
 

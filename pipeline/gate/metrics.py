@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.checks.model import Verdict
 from pipeline.gate.enough import enough
+from pipeline.lock.model import Lockfile
 from pipeline.record.model import Reason, Run
 from pipeline.spec.model import Limit
 
@@ -58,6 +59,13 @@ def measured(runs: Sequence[Run]) -> list[Measured]:
                 for row in run.result.bench
             ]
     return found
+
+
+def missing_suites(lock: Lockfile, runs: Sequence[Run]) -> set[str]:
+    """Return the eval suites of a lock, and ``bench``, that have not been run."""
+    done = {run.key.subject for run in runs if run.key.stage == "eval"}
+    benched = any(run.key.stage == "bench" for run in runs)
+    return set(lock.spec.evals) - done | (set() if benched else {"bench"})
 
 
 def judge_metric(rule: str, limit: Limit, values: Sequence[Measured], missing: Collection[str]) -> Reason:

@@ -60,11 +60,24 @@ class Run:
 
 @dataclass(frozen=True)
 class Reason:
-    """One line of a decision: the rule as written, whether it holds, and why."""
+    """One line of a decision: the rule as written, whether it holds, and why. ``waived`` says why it does not count
+    against the model although it does not hold; empty where it counts.
+    """
 
     rule: str
     verdict: Verdict
     message: str
+    waived: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it lets the model pass."""
+        return self.verdict is Verdict.PASS or bool(self.waived)
+
+    @property
+    def said(self) -> str:
+        """The message, and why the rule does not count where it doesn't."""
+        return f"{self.message} ({self.waived})" if self.waived else self.message
 
 
 @dataclass(frozen=True)
@@ -82,3 +95,17 @@ class Decision:
     run_ids: tuple[str, ...]
     decided: datetime
     spec_gates: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A baseline: the runs of one lock, on one engine and class of hardware, that somebody accepted for a reason."""
+
+    model: str
+    lock_digest: str
+    engine_digest: str
+    hardware_digest: str
+    run_ids: tuple[str, ...]
+    owner: str
+    reason: str
+    accepted: datetime

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import duckdb
 
 from pipeline.core.errors import UsageError
 from pipeline.record.access import reading
-from pipeline.record.model import Decision, Run, RunKey
+from pipeline.record.model import Accepted, Decision, Run, RunKey
 from pipeline.record.rows import READERS, Row, to_decision, to_run
 
 if TYPE_CHECKING:
@@ -41,11 +42,38 @@ def runs_of(database: Path, lock_digest: str, engine_digest: str, hardware_diges
     )
 
 
+def keys_of(database: Path, lock_digest: str) -> dict[str, tuple[RunKey, str]]:
+    """Return the key of each run of a lock, and the version of Assay that made it, by the run's id; no rows are read."""
+    columns = "id, lock_digest, engine_digest, hardware_digest, stage, subject, subject_digest, assay_version"
+    with reading(database) as connection:
+        rows = connection.execute(f"SELECT {columns} FROM runs WHERE lock_digest = ?", (lock_digest,)).fetchall()
+    return {id: (RunKey(*key), version) for id, *key, version in rows}
+
+
 def decisions_of(database: Path, lock_digest: str, engine_digest: str, hardware_digest: str) -> list[Decision]:
     """Return the decisions, newest first."""
     with reading(database) as connection:
         sql = f"SELECT * FROM decisions WHERE {_THESE} {_NEWEST}"
         rows = connection.execute(sql, (lock_digest, engine_digest, hardware_digest)).fetchall()
+    return [to_decision(row) for row in rows]
+
+
+def baselines_of(database: Path, model: str, hardware_digest: str) -> list[Accepted]:
+    """Return the baselines of a model on one class of hardware, newest first."""
+    with reading(database) as connection:
+        sql = f"SELECT * EXCLUDE (number) FROM baselines WHERE model = ? AND hardware_digest = ? {_NEWEST}"
+        rows = connection.execute(sql, (model, hardware_digest)).fetchall()
+    return [
+        Accepted(name, lock, engine, machine, tuple(run_ids), owner, reason, accepted.replace(tzinfo=UTC))
+        for name, lock, engine, machine, run_ids, owner, reason, accepted in rows
+    ]
+
+
+def decided(database: Path, model: str, hardware_digest: str) -> list[Decision]:
+    """Return all decisions on a model on one class of hardware, whatever its lock and engine were, newest first."""
+    with reading(database) as connection:
+        sql = f"SELECT * FROM decisions WHERE model = ? AND hardware_digest = ? {_NEWEST}"
+        rows = connection.execute(sql, (model, hardware_digest)).fetchall()
     return [to_decision(row) for row in rows]
 
 

@@ -81,7 +81,10 @@ def result_rows(run: Run) -> dict[str, list[Row]]:
 
 def decision_row(decision: Decision, number: int) -> Row:
     """Return the row of table ``decisions``."""
-    reasons = [{"rule": r.rule, "verdict": r.verdict.value, "message": r.message} for r in decision.reasons]
+    reasons = [
+        {"rule": r.rule, "verdict": r.verdict.value, "message": r.message} | ({"waived": r.waived} if r.waived else {})
+        for r in decision.reasons
+    ]
     return (
         *(decision.id, number, decision.model, decision.lock_digest, decision.engine_digest, decision.hardware_digest),
         *(
@@ -131,6 +134,8 @@ def to_run(row: Row, values: dict[str, tuple[Any, ...]]) -> Run:
 def to_decision(row: Row) -> Decision:
     """Return the decision of a row of ``decisions``."""
     (id, _, model, lock, engine, hardware, accepted, decided, reasons, run_ids, gates) = row
-    found = tuple(Reason(r["rule"], Verdict(r["verdict"]), r["message"]) for r in json.loads(reasons))
+    found = tuple(
+        Reason(r["rule"], Verdict(r["verdict"]), r["message"], r.get("waived", "")) for r in json.loads(reasons)
+    )
     moment = decided.replace(tzinfo=UTC)
     return Decision(id, model, lock, engine, hardware, accepted, found, tuple(run_ids), moment, json.loads(gates))

@@ -98,11 +98,24 @@ def m004_bench_intervals(connection: Connection) -> None:
     )
 
 
+def m005_baselines(connection: Connection) -> None:
+    """Baselines: results that were accepted, to compare later ones with."""
+    connection.execute(
+        """
+        CREATE TABLE baselines (
+            number BIGINT PRIMARY KEY, model VARCHAR NOT NULL, lock_digest VARCHAR NOT NULL,
+            engine_digest VARCHAR NOT NULL, hardware_digest VARCHAR NOT NULL, run_ids VARCHAR[] NOT NULL,
+            owner VARCHAR NOT NULL, reason VARCHAR NOT NULL, accepted TIMESTAMP NOT NULL);
+        """
+    )
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_results,
     m002_not_judged,
     m003_grades,
     m004_bench_intervals,
+    m005_baselines,
 )
 
 

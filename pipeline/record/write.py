@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 
 from pipeline.record.access import writing
-from pipeline.record.model import Decision, Run
-from pipeline.record.rows import Row, decision_row, result_rows, run_row, to_json
+from pipeline.record.model import Accepted, Decision, Run
+from pipeline.record.rows import Row, decision_row, result_rows, run_row, text, to_json, to_utc
 
 _PARAMETERS = 10_000
 
@@ -36,6 +36,16 @@ class Recorder:
         """Record a decision."""
         with writing(self.database) as connection:
             _insert(connection, "decisions", [decision_row(decision, _next(connection, "decisions"))])
+
+    def add_baseline(self, accepted: Accepted) -> None:
+        """Record a baseline."""
+        with writing(self.database) as connection:
+            row = (
+                *(_next(connection, "baselines"), accepted.model, accepted.lock_digest, accepted.engine_digest),
+                *(accepted.hardware_digest, list(accepted.run_ids), text(accepted.owner), text(accepted.reason)),
+                to_utc(accepted.accepted),
+            )
+            _insert(connection, "baselines", [row])
 
     def hardware(self, digest: str, content: dict[str, Any]) -> None:
         """Record what a hardware digest stands for, once."""

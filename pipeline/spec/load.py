@@ -108,8 +108,9 @@ def find_spec(project: Project, name: str) -> Path:
 
 
 def spec_files(project: Project) -> list[Path]:
-    """Return the specs of the catalog, by name: those directly in ``specs/``."""
-    return sorted(path for path in project.specs.glob("*.yaml") if path.is_file() and not path.name.startswith("."))
+    """Return the specs of the catalog, by name: those directly in ``specs/``, the catalog's policy left out."""
+    found = (path for path in project.specs.glob("*.yaml") if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in found if path.name != "policy.yaml")
 
 
 def shown(path: Path) -> str:

@@ -30,6 +30,7 @@ def test_all_tables_are_there(tmp_path: Path) -> None:
         "deployments",
         "not_judged",
         "causes",
+        "baselines",
     }
     assert set(read.query(database, "SHOW TABLES").name) == tables | {"migrations"}
 

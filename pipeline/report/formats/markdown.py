@@ -53,7 +53,7 @@ def _decision(report: Report) -> Iterator[str]:
     open_reasons = (
         ordered if len(ordered) <= 8 else [reason for reason in ordered if reason.verdict is not Verdict.PASS]
     )
-    yield from _table(("", "Rule", "Why"), ((_MARK[r.verdict], _safe(r.rule), _safe(r.message)) for r in open_reasons))
+    yield from _table(("", "Rule", "Why"), ((_MARK[r.verdict], _safe(r.rule), _safe(r.said)) for r in open_reasons))
     passed = len(ordered) - len(open_reasons)
     if passed:
         yield from (f"{passed} more {'rule' if passed == 1 else 'rules'} passed.", "")

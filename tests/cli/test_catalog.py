@@ -1,0 +1,63 @@
+"""The catalog and its baselines, by the command line alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.cli.main import run
+from pipeline.core.project import Project
+
+Ask = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str], assayed: Project, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    monkeypatch.chdir(assayed.root)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = run(list(arguments))
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err and "bug in assay" not in err, err
+        return code, out, err
+
+    return call
+
+
+def test_the_catalog_is_told_and_its_exit_code_says_whether_all_is_well(ask: Ask, assayed: Project) -> None:
+    code, out, _ = ask("catalog")
+    assert (code, out.splitlines()) == (0, ["accepted  small", "1 accepted"])
+    (assayed.specs / "policy.yaml").write_text("license: {allow: [mit]}\n")
+    assert ask("gate")[0] == 1
+    code, out, _ = ask("catalog")
+    assert code == 1
+    assert out.splitlines()[0] == "rejected  small"
+    assert "policy license: one of mit: apache-2.0" in out and "1 rejected" in out
+    (model,) = json.loads(ask("catalog", "--json")[1])["models"]
+    assert (model["name"], model["state"], model["decision"]["accepted"]) == ("small", "rejected", False)
+
+
+def test_a_faulty_policy_is_a_usage_error_with_its_place(ask: Ask, assayed: Project) -> None:
+    (assayed.specs / "policy.yaml").write_text("mode: enforce\nchekcs: []\n")
+    for command in ("gate", "catalog"):
+        code, _, err = ask(command)
+        assert code == 2
+        assert "policy.yaml:2:1" in err and "checks" in err
+
+
+def test_a_baseline_is_accepted_for_a_reason_and_shown(ask: Ask) -> None:
+    assert ask("baseline", "show")[1] == "small: no baseline\n"
+    for wrong in (
+        ("baseline", "accept"),
+        ("baseline", "accept", "small"),
+        ("baseline", "accept", "small", "--reason", " "),
+    ):
+        assert ask(*wrong)[0] == 2
+    code, out, _ = ask("baseline", "accept", "small", "--reason", "first release", "--owner", "ada")
+    assert code == 0 and "2 runs of lock" in out
+    assert "by ada: first release" in ask("baseline", "show", "small")[1]
+    content = json.loads(ask("baseline", "show", "--json")[1])
+    assert [one["owner"] for one in content["baselines"]["small"]] == ["ada"]
