@@ -91,8 +91,9 @@ class Engine(Part):
     )
     overrides: Overrides = Field(
         default_factory=dict,
-        description="Corrections of the file's metadata, by key: ids of special tokens (`tokenizer.ggml.eos_token_id: 2`), "
-        "whether BOS or EOS are added, the pre-tokenizer.",
+        description="Corrections of the file's metadata, by key: the id of a special token (`tokenizer.ggml.eos_token_id: 2`; "
+        "so for bos, eot, eom, unknown, seperator, padding, mask and those of fill-in-the-middle), "
+        "`tokenizer.ggml.add_bos_token`, `tokenizer.ggml.add_eos_token`, `tokenizer.ggml.pre`.",
     )
 
     @model_validator(mode="after")
