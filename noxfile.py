@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 import nox
@@ -135,6 +136,20 @@ def train(session: nox.Session) -> None:
         session.run(uv, "venv", "--quiet", str(place), external=True)
     session.run(uv, "pip", "install", "--quiet", "--python", str(place), "--group", "train", external=True)
     session.run(str(place / "bin" / "python"), "models/tiny-chat/train.py", *session.posargs, external=True)
+
+
+@nox.session
+def harness(session: nox.Session) -> None:
+    """The tests with the LM Evaluation Harness, in an environment of its own beside this one."""
+    uv, place = str(BIN / "uv"), Path(".nox/harness")
+    if not place.is_dir():
+        session.run(uv, "venv", "--quiet", "--python", sys.executable, str(place), external=True)
+        version = next(line for line in Path("pyproject.toml").read_text().splitlines() if line.startswith("lm-eval ="))
+        session.run(uv, "pip", "install", "--quiet", "--python", str(place), version.split('"')[1], external=True)
+        ours, theirs = sysconfig.get_path("purelib"), next(place.glob("lib/python3*/site-packages"))
+        (theirs / "assay.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+    tests = ["tests/evals/test_harness.py", "tests/flow/test_harness.py"]
+    session.run(str(place / "bin" / "python"), "-m", "pytest", *tests, *session.posargs, external=True)
 
 
 @nox.session

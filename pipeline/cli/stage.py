@@ -28,7 +28,7 @@ def run_stage(app: App, names: tuple[str, ...], stage: str, force: bool) -> int:
         fetch_all(session, [lock])
         for done in do(session, jobs_of(session, lock, [stage]), force=force):
             answers.append(run_content(done))
-            lines += [f"{name} {done.run.key.subject}{' (on record)' if done.reused else ''}", *_lines(done.run)]
+            lines += [f"{name} {done.run.key.subject}{' (on record)' if done.reused else ''}", *run_lines(done.run)]
             outcomes += done.run.result.outcomes
         asked = [group for group in lock.spec.gates.checks if group.group in {one.group for one in outcomes}]
         reasons = [judge_group(group, outcomes) for group in asked]
@@ -60,7 +60,8 @@ def run_content(done: Done) -> dict[str, Any]:
     return content
 
 
-def _lines(run: Run) -> Iterator[str]:
+def run_lines(run: Run) -> Iterator[str]:
+    """Yield a run in lines, for people."""
     if run.result.outcomes:
         yield from checked(run.result)
     if run.result.evaluation:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,15 @@ def plain_model(model: Model) -> dict[str, Any]:
     return {"weights": str(model.weights), "overrides": dict(model.overrides), "identity": model.identity}
 
 
-def submit(job: dict[str, Any], progress: Progress = SILENT) -> dict[str, Any]:
-    """Run a job, plain JSON in and out, showing its progress. Ctrl-C stops the child.
+def submit(
+    job: dict[str, Any],
+    progress: Progress = SILENT,
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run a job, plain JSON in and out, showing its progress, in the folder ``cwd`` with more of an ``environment``. Ctrl-C
+    stops the child.
 
     Raises the AssayError that the job raised; EngineError when the child died; RuntimeError with the child's traceback
     when the job has a bug.
@@ -57,7 +65,7 @@ def submit(job: dict[str, Any], progress: Progress = SILENT) -> dict[str, Any]:
         place.write_text(json.dumps(job))
         # -P: a folder that we happen to be in must not lend its modules to the child.
         argv = [sys.executable, "-P", "-m", "pipeline.fleet.worker", str(place), str(answer)]
-        done = run(argv, env=_environment(), on_stdout=shown.hear)
+        done = run(argv, env={**_environment(), **(environment or {})}, cwd=cwd, on_stdout=shown.hear)
         if not answer.is_file():
             raise EngineError(f"the engine died while scoring: {done.ending}\n{done.tail(10)}", hint="try assay doctor")
         result: dict[str, Any] = json.loads(answer.read_bytes())

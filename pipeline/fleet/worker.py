@@ -53,8 +53,11 @@ class _Told:
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
-    """Do a job: run one quality suite."""
+    """Do a job: run one quality suite, or tasks of the LM Evaluation Harness."""
     from pipeline.evals.engine import load_suite, run_suite
+
+    if "tasks" in job:
+        return _tasks(job)
 
     result = run_suite(
         load_suite(Path(job["suite"])),
@@ -66,6 +69,20 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         progress=Telling(),
     )
     return asdict(result)
+
+
+def _tasks(job: dict[str, Any]) -> dict[str, Any]:
+    from pipeline.evals.engine import scoring
+    from pipeline.evals.harness import require, run_tasks
+
+    require()
+    scores, folder = (Path(job[name]) if job[name] else None for name in ("scores", "folder"))
+    progress = Telling()
+    with scoring(_model(job["model"]), threads=job["threads"], gpu_layers=job["gpu_layers"], scores=scores) as scorer:
+        done = run_tasks(
+            job["tasks"], scorer, folder=folder, limit=job["limit"], answers=job["answers"], progress=progress
+        )
+    return {"results": [[asdict(result), digest] for result, digest in done.results], "wanted": dict(done.wanted)}
 
 
 def _model(content: dict[str, Any]) -> Model:

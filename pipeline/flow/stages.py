@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,9 @@ from pipeline.record.model import Run, RunKey, StageResult
 from pipeline.record.read import runs_of
 
 if TYPE_CHECKING:
+    from pipeline.runtime.build import EngineBuild
     from pipeline.runtime.server import Running
+    from pipeline.runtime.serving import Serving
 
 STAGES = ("lint", "check", "eval", "bench")
 
@@ -103,7 +105,7 @@ def do(
             result = Done(run, True)
         else:
             run = perform(session, replace(job, resume=not force))
-            _record(session, job, run)
+            record(session, job.lock, run)
             result = Done(run, False)
         done.append(result)
         told(job, result)
@@ -144,9 +146,10 @@ def _require_same_suite(session: Session, job: Job) -> None:
         raise LockOutOfDate(said, hint=f"run assay lock {job.lock.name}, then this command again")
 
 
-def _record(session: Session, job: Job, run: Run) -> None:
-    key, engine, recorder = job.key, session.require_engine(job.lock), session.recorder
-    recorder.model(key.lock_digest, job.lock.name, job.lock.content())
+def record(session: Session, lock: Lockfile, run: Run) -> None:
+    """Record a run, and what it was made of."""
+    key, engine, recorder = run.key, session.require_engine(lock), session.recorder
+    recorder.model(key.lock_digest, lock.name, lock.content())
     recorder.engine(key.engine_digest, engine.identity.content())
     recorder.hardware(key.hardware_digest, session.hardware.content())
     recorder.add(run)
@@ -164,12 +167,12 @@ def _outputs(result: StageResult) -> object:
 _Result = tuple[StageResult, tuple[str, ...]]
 
 
-def subject_stored(stored: Stored) -> Subject:
+def subject_stored(stored: Stored, engine: EngineBuild | None = None) -> Subject:
     """Return what lint judges of a stored model with its spec."""
     template = _text(stored.template) if stored.template else None
     lock = stored.lock
     subject = subject_of(stored.weights, spec=lock.spec, license_id=lock.license.id, template=template)
-    return replace(subject, lock=lock)
+    return replace(subject, lock=lock, engine=engine)
 
 
 def _lint_key(lock: Lockfile) -> Digest:
@@ -187,7 +190,8 @@ def _text(template: Path) -> str:
 
 
 def _lint(session: Session, stored: Stored, job: Job) -> _Result:
-    subject, left_out = subject_stored(stored), ignored(stored.lock.spec)
+    subject = subject_stored(stored, session.require_engine(stored.lock))
+    left_out = ignored(stored.lock.spec)
     found = lint(subject)
     why = tuple(NotJudged(code, reason) for code, reason in skipped(subject).items() if code not in left_out)
     return StageResult(findings=tuple(replace(one, mend=None) for one in found), not_judged=why), ()
@@ -233,10 +237,19 @@ def _eval(session: Session, stored: Stored, job: Job) -> _Result:
 
 def _eval_through_server(session: Session, stored: Stored, folder: Path) -> _Result:
     from pipeline.evals.engine import ask_suite, load_suite
+
+    suite = load_suite(folder)
+    with serving(session, stored) as (asked, argv):
+        return StageResult(evaluation=ask_suite(suite, asked, progress=session.progress)), argv
+
+
+@contextmanager
+def serving(session: Session, stored: Stored) -> Iterator[tuple[Serving, tuple[str, ...]]]:
+    """Run the locked server for evals; yields it with its argv."""
     from pipeline.runtime.ask import template_caps
     from pipeline.runtime.serving import Serving
 
-    suite, spec = load_suite(folder), stored.lock.spec
+    spec = stored.lock.spec
     with _serve(session, stored) as server:
         asked = Serving(
             server.client,
@@ -247,7 +260,7 @@ def _eval_through_server(session: Session, stored: Stored, folder: Path) -> _Res
             template=_has_template(stored),
             tools=template_caps(server.client).get("supports_tools"),
         )
-        return StageResult(evaluation=ask_suite(suite, asked, progress=session.progress)), server.argv
+        yield asked, server.argv
 
 
 def _bench(session: Session, stored: Stored, job: Job) -> _Result:

@@ -129,6 +129,11 @@ class Scorer:
         """The token that the model wants before every text, or None."""
         return int(self._c.llama_vocab_bos(self._vocab)) if self._c.llama_vocab_get_add_bos(self._vocab) else None
 
+    @property
+    def eos(self) -> int:
+        """The token that ends a text; -1 where there is none."""
+        return int(self._c.llama_vocab_eos(self._vocab))
+
     def tokenize(self, text: str, *, special: bool = False, bos: bool = True) -> Tokens:
         """Return the tokens of ``text``, BOS in front where the model wants it and ``bos`` is true.
 
