@@ -13,11 +13,11 @@ FORMATS = ("text", "json_object", "json_schema")
 
 
 class Tool(Part):
-    """A function that the model may call, as the API declares it; ``parameters`` is JSON Schema."""
+    """A function that the model may call, as the API declares it."""
 
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
+    description: str | None = Field(default=None, description="What it does, for the model.")
+    parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of its arguments.")
+    strict: bool | None = Field(default=None, description="The API's `strict`.")
 
 
 class Options(Part):
@@ -56,11 +56,17 @@ class Options(Part):
 
 
 class Repeat(Part):
-    """How often a case is asked: ``greedy`` times at temperature 0, which shows that it can be repeated, and once for each of ``seeds``
-    seeds at the spec's sampling. Where the spec's sampling is greedy itself, no seed would change the answer, and none is drawn."""
+    """How often a case is asked. Every attempt is recorded."""
 
-    greedy: int = Field(default=1, ge=1, le=100)
-    seeds: int = Field(default=0, ge=0, le=100)
+    greedy: int = Field(
+        default=1, ge=1, le=100, description="So often at temperature 0, which shows that the answer can be repeated."
+    )
+    seeds: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="Once for each of so many seeds at the spec's sampling; none where that is greedy, since no seed would change it.",
+    )
 
 
 class Requires(Part):

@@ -50,15 +50,21 @@ Expect = Annotated[dict[str, Any], PlainValidator(_expectations)]
 
 
 class Turn(Options):
-    """One request. It goes on from the answer before with one of: what the ``user`` says; ``results``, one for each call of that answer,
-    in the calls' order; or ``messages``, taken as they are. ``padding`` puts that many words of plain text before what the user says.
-    ``expect`` adds to the suite's and overrides it."""
+    """One request. It goes on from the answer before with one of ``user``, ``results`` and ``messages``."""
 
-    user: str | None = None
-    padding: int = Field(default=0, ge=0, le=100_000)
-    results: Annotated[tuple[dict[str, Any] | str, ...], Field(strict=False)] | None = None
-    messages: Annotated[tuple[dict[str, Any], ...], Field(strict=False, min_length=1)] | None = None
-    expect: Expect = Field(default_factory=dict)
+    user: str | None = Field(default=None, description="What the user says.")
+    padding: int = Field(
+        default=0, ge=0, le=100_000, description="That many words of plain text stand before what the user says."
+    )
+    results: Annotated[tuple[dict[str, Any] | str, ...], Field(strict=False)] | None = Field(
+        default=None, description="What the tools answer: one for each call of the answer before, in the calls' order."
+    )
+    messages: Annotated[tuple[dict[str, Any], ...], Field(strict=False, min_length=1)] | None = Field(
+        default=None, description="Messages as in the API, sent as they are: a history of any shape."
+    )
+    expect: Expect = Field(
+        default_factory=dict, description="What the answer must be; adds to the suite's and overrides it."
+    )
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Turn:
@@ -72,35 +78,41 @@ class Turn(Options):
 
 
 class Case(Options):
-    """A conversation of one or more turns. ``about`` says what it shows; its options hold for every turn."""
+    """A conversation of one or more turns. Its options hold for every turn."""
 
-    id: Id
-    about: str
-    group: Id | None = None
-    requires: Requires | None = None
-    repeat: Repeat | None = None
-    stream: bool | None = None
-    system: str | None = None
-    turns: Annotated[tuple[Turn, ...], Field(strict=False)]
+    id: Id = Field(description="The case's name in its suite.")
+    about: str = Field(description="What it shows.")
+    group: Id | None = Field(default=None, description="The group that gates know it by; none: the suite's.")
+    requires: Requires | None = Field(
+        default=None, description="What the model must be able to do; none: as the suite."
+    )
+    repeat: Repeat | None = Field(default=None, description="How often it is asked; none: as the suite.")
+    stream: bool | None = Field(
+        default=None, description="Whether each answer is asked for streamed, too; none: as the suite."
+    )
+    system: str | None = Field(default=None, description="The system turn.")
+    turns: Annotated[tuple[Turn, ...], Field(strict=False)] = Field(description="The conversation.")
 
 
 class Document(SuiteHead):
-    """The whole file. ``group``, ``max_tokens``, ``requires``, ``repeat`` and ``stream`` are those of cases that say nothing else;
-    ``sampling`` overrides the spec's, but not for ``seeds``; ``tools`` are declared by name. With ``stream``, each answer is asked for a
-    second time, streamed, and must be the same."""
+    """The whole file. What it says of cases holds for those that say nothing else."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     kind: Literal["behaviour"]
-    group: Id
-    sampling: dict[str, float | int] = Field(default_factory=dict)
-    max_tokens: int = Field(default=256, gt=0)
-    requires: Requires = Requires()
-    repeat: Repeat = Repeat()
-    stream: bool = True
-    tools: dict[str, Tool] = Field(default_factory=dict)
-    expect: Expect = Field(default_factory=dict)
-    cases: Annotated[tuple[Case, ...], Field(strict=False)]
+    group: Id = Field(description="The group that gates know the cases by.")
+    sampling: dict[str, float | int] = Field(
+        default_factory=dict, description="Overrides the spec's sampling, but not for `seeds`."
+    )
+    max_tokens: int = Field(default=256, gt=0, description="The longest answer, in tokens.")
+    requires: Requires = Field(default=Requires(), description="What the model must be able to do.")
+    repeat: Repeat = Field(default=Repeat(), description="How often each case is asked.")
+    stream: bool = Field(
+        default=True, description="Each answer is asked for a second time, streamed, and must be the same."
+    )
+    tools: dict[str, Tool] = Field(default_factory=dict, description="Tools by name, for cases to offer.")
+    expect: Expect = Field(default_factory=dict, description="What every answer must be: see assertions.md.")
+    cases: Annotated[tuple[Case, ...], Field(strict=False)] = Field(description="The cases.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Document:

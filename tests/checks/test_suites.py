@@ -155,6 +155,20 @@ def test_a_template_that_loses_calls_is_found_out(serve: Serve, tiny_chat: Path,
     assert "template_loses" in {cause.id for cause in checked.causes}
 
 
+def test_a_template_of_another_tool_format_than_the_models_is_found_out(
+    serve: Serve, tiny_chat: Path, tmp_path: Path
+) -> None:
+    template = tmp_path / "foreign.jinja"
+    sound = (ROOT / "models" / "tiny-chat" / "chat_template.jinja").read_text()
+    template.write_text(sound.replace("tool_call>", "function_call>"))
+    causes = check("tool-calling", serve(tiny_chat, template=template)).causes
+    foreign = next(cause for cause in causes if cause.id == "markers_in_content")
+    assert foreign.words.startswith(
+        "the model writes calls in another format than its template declares: <tool_call> </tool_call>"
+    )
+    assert len(foreign.cases) >= 12 and "ik_llama.cpp#339" in foreign.known
+
+
 def test_a_template_that_never_ends_its_turns_is_found_out(serve: Serve, tiny_chat: Path, tmp_path: Path) -> None:
     template = tmp_path / "open.jinja"
     template.write_text(
