@@ -29,7 +29,8 @@ def fix(app: App, name: str, codes: tuple[str, ...], dry_run: bool, force: bool)
     done = mend(app.session(), name, codes=codes, write=not dry_run, force=force)
     count = len(done.mended)
     would = "would be mended" if dry_run else "mended"
-    lines = [f"{done.name}: {count} finding{'s' * (count != 1)} {would}, {len(done.left)} left"]
+    said = "by the rules on the header; assay lint asks the engine too"
+    lines = [f"{done.name}: {count} finding{'s' * (count != 1)} {would}, {len(done.left)} left ({said})"]
     lines += [f"  {one.code} {one.message}\n    -> {told(one.mend)}" for one in done.mended if one.mend]
     lines += [line for file in done.files for line in file.diff.splitlines()]
     for one in done.left:
