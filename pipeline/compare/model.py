@@ -31,7 +31,7 @@ class Side:
 @dataclass(frozen=True)
 class Obstacle:
     """Why two runs can't be compared. ``what`` is suite, data, engine, hardware, offload, template, sampling, packing,
-    tokenizer, missing or items."""
+    reference or items."""
 
     what: str
     said: str

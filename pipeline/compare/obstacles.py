@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.compare.model import Obstacle
+from pipeline.evals.suite import kinds
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Run
 
@@ -17,7 +18,8 @@ def obstacles(a: Run, b: Run, lock_a: Lockfile, lock_b: Lockfile) -> tuple[Obsta
     A model's weights, context, slots and cache types are what one compares. Its chat template and sampling count only
     for runs through the server: log-likelihoods use neither.
     """
-    return (*_suite(a, b, lock_a, lock_b), *_machine(a, b, lock_a, lock_b), *_asked(a, b, lock_a, lock_b))
+    found = (*_suite(a, b, lock_a, lock_b), *_machine(a, b, lock_a, lock_b), *_asked(a, b, lock_a, lock_b))
+    return (*found, *_reference(a, lock_a, lock_b))
 
 
 def _suite(a: Run, b: Run, lock_a: Lockfile, lock_b: Lockfile) -> Iterator[Obstacle]:
@@ -57,6 +59,18 @@ def _asked(a: Run, b: Run, lock_a: Lockfile, lock_b: Lockfile) -> Iterator[Obsta
     moved = [f"{key} {one[key]} and {other[key]}" for key in one if one[key] != other[key]]
     if moved:
         yield Obstacle("sampling", ", ".join(moved))
+
+
+def _reference(a: Run, lock_a: Lockfile, lock_b: Lockfile) -> Iterator[Obstacle]:
+    """Divergences from two models say nothing of each other."""
+    evaluation = a.result.evaluation
+    if evaluation is None or not getattr(kinds().get(evaluation.kind), "REFERENCE", False):
+        return
+    one, other = (lock.reference.weights if lock.reference else () for lock in (lock_a, lock_b))
+    if one != other:
+        yield Obstacle(
+            "reference", " and ".join(weights[0][:_SHORT] if weights else "none" for weights in (one, other))
+        )
 
 
 def template_of(lock: Lockfile) -> str:

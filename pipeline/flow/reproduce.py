@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline import __version__
 from pipeline.compare.again import Difference, differences
 from pipeline.core.canonical import tree_digest
 from pipeline.core.errors import DigestMismatch, EngineError, LockOutOfDate, UsageError
+from pipeline.evals.engine import compares
 from pipeline.flow.history import recorded_lock, recorded_run
 from pipeline.flow.session import Session
 from pipeline.flow.stages import Job, jobs_of, perform
@@ -52,8 +54,10 @@ def reproduce(session: Session, id: str) -> Reproduced:
     _require_engine(session, run, lock)
     _require_blobs(session, lock)
     _require_subject(session, run, lock)
+    _require_reference(session, run, lock)
     after = perform(session, Job(lock, run.key))
-    return Reproduced(run, after, differences(run.result, after.result), tuple(_notes(session, run)))
+    found = differences(run.result, after.result)
+    return Reproduced(run, after, found, (*_notes(session, run), *_together(run, found)))
 
 
 def _require_engine(session: Session, run: Run, lock: Lockfile) -> None:
@@ -87,6 +91,29 @@ def _require_subject(session: Session, run: Run, lock: Lockfile) -> None:
         version = lock.suites[name].version if name in lock.suites else "unknown"
         said = f"evals/{name} is {'not there' if here is None else here}; the run wants {want} (version {version})"
         raise LockOutOfDate(said, hint="restore that version of the suite, from the commit of the run")
+
+
+def _require_reference(session: Session, run: Run, lock: Lockfile) -> None:
+    """Refuse where the model that this one was compared with is another one now."""
+    if run.key.stage != "eval" or lock.reference is None or not compares(session.project.suites / run.key.subject):
+        return
+    other = session.current(lock.reference.name)
+    now = tuple(file.sha256 for file in other.shards)
+    if now != lock.reference.weights:
+        said = f"{lock.reference.name}, which {run.id} was compared with, is {now[0]} now; the run wants {lock.reference.weights[0]}"
+        raise LockOutOfDate(said, hint="restore that lock of the reference, from the commit of the run")
+    _require_blobs(session, other)
+
+
+def _together(run: Run, found: Sequence[Difference]) -> Iterator[str]:
+    """Say why answers may differ though nothing was changed."""
+    evaluation = run.result.evaluation
+    shared = [metric.value for metric in evaluation.metrics if metric.name == "at_once"] if evaluation else []
+    if found and shared and shared[0] > 1:
+        yield (
+            f"{shared[0]:.0f} requests shared the server, so that the shape of a batch, and with it the last bits of a result, "
+            "depended on time; a suite with at_once: 1 has answers that do not"
+        )
 
 
 def _notes(session: Session, run: Run) -> list[str]:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from pipeline.compare.obstacles import obstacles, template_of
-from pipeline.lock.model import Lockfile
+from pipeline.evals.model import EvalResult
+from pipeline.lock.model import LockedReference, Lockfile
 from pipeline.record.model import Run, StageResult
 from tests import factories as make
 
@@ -62,3 +63,16 @@ def test_offload_and_packing() -> None:
     assert found(EVAL, EVAL, make.lock(engine={"gpu_layers": 99})) == ["offload"]
     assert found(EVAL, replace(EVAL, assay_version="9.9")) == ["packing"]
     assert found(CHECK, replace(CHECK, assay_version="9.9")) == []
+
+
+def test_divergences_from_two_models_do_not_compare() -> None:
+    result = EvalResult("tiny-choice", "kl_divergence", (), ())
+    run = make.run(LOCK, "eval", "tiny-choice", StageResult(evaluation=result))
+    one, other, same = (
+        LOCK.model_copy(update={"reference": LockedReference(name="large", weights=("sha256:" + digit * 64,))})
+        for digit in ("1", "2", "1")
+    )
+    (obstacle,) = obstacles(run, run, one, other)
+    assert (obstacle.what, obstacle.said) == ("reference", "sha256:111111111111 and sha256:222222222222")
+    assert obstacles(run, run, one, same) == ()
+    assert obstacles(EVAL, EVAL, one, other) == ()

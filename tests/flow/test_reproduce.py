@@ -1,19 +1,35 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from pipeline.core.errors import AssayError, DigestMismatch, EngineError, LockOutOfDate, UsageError
 from pipeline.core.project import Project
+from pipeline.flow.locking import make_lock, make_locks
+from pipeline.flow.prepare import fetch_all
 from pipeline.flow.reproduce import reproduce
 from pipeline.flow.session import Session
-from pipeline.flow.stages import recorded
+from pipeline.flow.stages import do, jobs_of, recorded
 from pipeline.record.access import writing
 from pipeline.record.model import Run
 from pipeline.record.read import run_by_id
-from tests.projects import edit
+from tests.flow.test_scoring import DRIFT, MODELS
+from tests.projects import SPEC, edit
+
+SAY = """\
+kind: generate
+version: "1"
+license: CC0-1.0
+source: written for this test
+description: What it says.
+match: exact
+max_tokens: 12
+at_once: 1
+data: items.jsonl
+"""
 
 
 @pytest.fixture
@@ -126,3 +142,51 @@ def test_a_benchmark_is_not_repeated_and_an_unknown_run_is_none(session: Session
     session.recorder.add(bench)
     assert "times are never the same twice" in refused(session, bench.id, UsageError).message
     assert "no run 'x'" in refused(session, "x", UsageError).message
+
+
+def test_what_a_model_wrote_is_compared_by_digest(project: Project) -> None:
+    (project.suites / "few" / "suite.yaml").write_text(SAY)
+    rows = [
+        {"id": land, "skill": "s", "question": f"What is the capital of {land}?", "answer": "x"}
+        for land in ("Italy", "Spain")
+    ]
+    (project.suites / "few" / "items.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    session = Session(project)
+    lock = make_lock(session, "small").lock
+    fetch_all(session, [lock])
+    (done,) = do(session, jobs_of(session, lock, ["eval"]))
+    assert reproduce(session, done.run.id).same
+
+    with writing(project.database) as connection:
+        (text,) = connection.execute("SELECT detail FROM eval_items WHERE item = 'Italy'").fetchone() or ("",)
+        detail = {**json.loads(text), "digest": "sha256:another"}
+        connection.execute("UPDATE eval_items SET detail = ? WHERE item = 'Italy'", (json.dumps(detail),))
+        connection.execute("UPDATE metrics SET value = 2 WHERE name = 'at_once'")
+    made = reproduce(session, done.run.id)
+    output, together = made.differences
+    assert (output.sort, output.id, output.before, output.flipped) == ("output", "Italy", "sha256:another", False)
+    assert (together.sort, together.id) == ("metric", "at_once")
+    assert "2 requests shared the server" in made.notes[0]
+
+
+def test_a_divergence_wants_the_reference_that_it_was_measured_from(project: Project) -> None:
+    root = project.root
+    shutil.copy(MODELS / "tiny-chat-f16.gguf", root / "models" / "large.gguf")
+    large = SPEC.replace("name: small", "name: large").replace("small.gguf", "large.gguf")
+    (root / "specs" / "large.yaml").write_text(large)
+    (root / "evals" / "drift").mkdir()
+    (root / "evals" / "drift" / "suite.yaml").write_text(DRIFT)
+    text = (MODELS.parents[1] / "evals" / "plain-text" / "text.txt").read_text()
+    (root / "evals" / "drift" / "text.txt").write_text(text[:1000])
+    edit(root / "specs" / "small.yaml", "evals: [few]", "evals: [drift]\nreference: large")
+    session = Session(project)
+    lock = make_locks(session, ["large", "small"])[1].lock
+    fetch_all(session, [lock])
+    (done,) = do(session, jobs_of(session, lock, ["eval"]))
+    made = reproduce(session, done.run.id)
+    assert made.same and made.after.outputs_digest == done.run.outputs_digest
+
+    shutil.copy(MODELS / "tiny-chat-q8_0.gguf", root / "models" / "large.gguf")
+    make_lock(session, "large", upgrade=True)
+    error = refused(session, done.run.id, LockOutOfDate)
+    assert f"large, which {done.run.id} was compared with" in error.message
