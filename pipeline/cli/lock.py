@@ -11,6 +11,8 @@ from pipeline.cli.command import NAMES, App, command
 if TYPE_CHECKING:
     from pipeline.lock.model import Lockfile
 
+_PROMPTS = "prompts.digests."
+
 
 @command
 @NAMES
@@ -49,7 +51,10 @@ def lock(app: App, names: tuple[str, ...], check: bool, upgrade: bool, dry_run: 
         # In words, the lines before; a licence's or an origin's other fields are not.
         said = ("files", "gguf", "source.resolved", "source.published", "license.id", "argv[1]")
         told = said if made.meaning else ()
-        lines += [f"  {change}" for change in made.changes if not change.path.startswith(told)]
+        rest = [change for change in made.changes if not change.path.startswith(told)]
+        prompts = [change.path for change in rest if change.path.startswith(_PROMPTS)]
+        lines += [f"  {change}" for change in rest if not change.path.startswith(_PROMPTS)]
+        lines += [f"  prompts: {_few([path.removeprefix(_PROMPTS) for path in prompts])}"] if prompts else []
         answers.append(
             {
                 "name": made.lock.name,
@@ -61,6 +66,12 @@ def lock(app: App, names: tuple[str, ...], check: bool, upgrade: bool, dry_run: 
         )
     app.answer("lock", {"locks": answers}, "\n".join(lines))
     return 0
+
+
+def _few(names: list[str]) -> str:
+    """Return which prompts changed, for people."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{len(names)} changed ({', '.join(names[:5])}{more})"
 
 
 def _pinned(lock: Lockfile) -> list[str]:

@@ -52,3 +52,20 @@ def test_an_upgrade_shows_in_words_or_as_a_field_all_that_moved(
         assert run(["lock", "--upgrade", "--dry-run", "--json"]) == 0
         (lock,) = json.loads(capsys.readouterr().out)["locks"]
         assert any(change["path"] == "files[0].sha256" for change in lock["changes"])
+
+
+def test_prompts_that_changed_are_told_in_one_line(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project.root)
+    (project.specs / "own.jinja").write_text(zoo.value(zoo.TEMPLATE).replace("# Tools", "# My tools"))
+    with (project.specs / "small.yaml").open("a") as file:
+        file.write("chat: {template: own.jinja}\n")
+    assert run(["lock", "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)["locks"]
+    moved = [change["path"] for change in answer["changes"] if change["path"].startswith("prompts.digests.")]
+    assert "prompts.digests.tools" in moved and "prompts.digests.user" not in moved
+    edit(project.specs / "own.jinja", "# My tools", "# Your tools")
+    assert run(["lock"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "prompts" in line]
+    assert line.startswith(f"  prompts: {len(moved)} changed (bare-tool, ") and line.endswith(" more)")
