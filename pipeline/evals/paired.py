@@ -29,7 +29,10 @@ def mcnemar(gained: int, lost: int) -> float:
     if gained < 0 or lost < 0:
         raise ValueError(f"{gained} and {lost}")
     n = gained + lost
-    tail = sum(math.comb(n, i) for i in range(min(gained, lost) + 1))
+    tail = ways = 1
+    for i in range(min(gained, lost)):
+        ways = ways * (n - i) // (i + 1)  # the next binomial coefficient, exactly
+        tail += ways
     return min(1.0, 2 * tail / (1 << n))
 
 
