@@ -43,6 +43,7 @@ COMMANDS = [
         "compare",
         "reproduce",
         "results",
+        "record",
         "serve",
         "prune",
         "bundle",

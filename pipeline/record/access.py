@@ -30,7 +30,7 @@ def writing(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises UsageError when the file is no database, or is newer than this version.
     """
-    with locked(_lock(database)):
+    with locked(lock_of(database)):
         if not database.exists():
             _create(database)
         with _connect(database, read_only=False) as connection:
@@ -56,7 +56,7 @@ def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             schema.migrate(connection)
             yield connection
         return
-    with locked(_lock(database)):
+    with locked(lock_of(database)):
         with _connect(database, read_only=True) as connection:
             if schema.applied(connection) == len(schema.MIGRATIONS):
                 yield connection
@@ -67,7 +67,8 @@ def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
 
 
-def _lock(database: Path) -> Path:
+def lock_of(database: Path) -> Path:
+    """Return the lock that everybody takes before opening a database."""
     return database.with_name(f"{database.name}.lock")
 
 

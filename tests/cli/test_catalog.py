@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +62,16 @@ def test_a_baseline_is_accepted_for_a_reason_and_shown(ask: Ask) -> None:
     assert "by ada: first release" in ask("baseline", "show", "small")[1]
     content = json.loads(ask("baseline", "show", "--json")[1])
     assert [one["owner"] for one in content["baselines"]["small"]] == ["ada"]
+
+
+def test_a_record_is_carried_to_another_machine(ask: Ask, tmp_path: Path, assayed: Project) -> None:
+    folder = tmp_path / "exported"
+    code, out, _ = ask("record", "export", str(folder))
+    assert code == 0 and "4 runs" in out
+    assert ask("record", "import", str(folder))[1].endswith("0 runs added, 4 were there\n")
+    assayed.database.unlink()
+    assert ask("catalog")[1].startswith("unknown")
+    assert ask("record", "import", str(folder))[1].endswith("4 runs added, 0 were there\n")
+    assert ask("catalog")[1].startswith("accepted"), "the decision came along"
+    assert ask("record", "export", "a", "b")[0] == 2
+    assert ask("record", "import", str(tmp_path / "nothing"))[0] == 2

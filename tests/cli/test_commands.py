@@ -64,6 +64,7 @@ ASKED: list[tuple[str, list[str]]] = [
     ("schema", ["schema", "lock"]),
     ("schema", ["schema", "policy"]),
     ("catalog", ["catalog"]),
+    ("record", ["record", "export", "exported"]),
     ("baselines", ["baseline", "show"]),
     ("completion", ["completion", "bash"]),
     ("completion", ["completion", "zsh"]),
@@ -166,6 +167,7 @@ def test_without_a_project_it_is_said(ask: Ask, tmp_path: Path, monkeypatch: pyt
         "compare": ["small", "small"],
         "reproduce": ["20260101T000000-00000000"],
         "results": ["small", "-o", "x.jsonl"],
+        "record": ["export", "x"],
     }
     code, out, err = ask(command, *wants.get(command, []))
     assert (code, out) == (2, "")
