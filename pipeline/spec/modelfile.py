@@ -171,6 +171,8 @@ def modelfile_of(
     chat, sampling, engine = (spec.get(part) or {} for part in ("chat", "sampling", "engine"))
     if chat.get("template") and template is None:
         lines.append(f"# {chat['template']} is Jinja: Ollama takes the model's own template instead")
+    for key, value in (engine.get("overrides") or {}).items():
+        lines.append(f"# Ollama can't be told {key}: {value}; it takes the file's own")
     lines.append(f"FROM {_quoted('FROM', weights)}")
     lines += [f"ADAPTER {_quoted('ADAPTER', adapter)}" for adapter in adapters]
     if template is not None:

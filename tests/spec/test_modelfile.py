@@ -136,6 +136,14 @@ def test_a_modelfile_for_a_spec() -> None:
     }
 
 
+def test_overrides_can_not_be_said() -> None:
+    spec = Spec(name="x", source="file:x.gguf", engine=Engine(overrides={"tokenizer.ggml.eos_token_id": 7}))
+    text = modelfile_of("x.gguf", spec.content())
+    assert text.startswith(
+        "# Ollama can't be told tokenizer.ggml.eos_token_id: 7; it takes the file's own\nFROM x.gguf\n"
+    )
+
+
 def test_a_jinja_template_can_not_be_said() -> None:
     text = modelfile_of("x.gguf", Spec(name="x", source="file:x.gguf", chat=Chat(template="chat.jinja")).content())
     assert text.startswith("# chat.jinja is Jinja: Ollama takes the model's own template instead\nFROM x.gguf\n")
