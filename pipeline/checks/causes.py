@@ -165,12 +165,14 @@ def _calls(evidence: Evidence) -> Iterator[Cause]:
 
 def _ends(evidence: Evidence) -> Iterator[Cause]:
     answered = sum(one.grade not in ("not_reached", "not_applicable") for one in evidence.outcomes)
-    leaked = [one for one in evidence.graded("text") if _leaks(one)]
+    leaked = [one for one in evidence.graded("text", "runaway") if _leaks(one)]
     if leaked:
         marks = " ".join(dict.fromkeys(mark for one in leaked for mark in _leaks(one)))
-        words = f"special tokens come out as text {_of(leaked, answered, 'answers')}: {marks}"
+        endless = ", which then do not end" if any(one.grade == "runaway" for one in leaked) else ""
+        words = f"special tokens come out as text {_of(leaked, answered, 'answers')}{endless}: {marks}"
         advice = (
-            "their token type or the stop token's id is wrong in the file: see assay lint; or add them as chat.stop"
+            "to this file they are no stop tokens: its template is another model's or missing (llama.cpp then takes"
+            " ChatML), or their types or ids are wrong; see assay lint"
         )
         yield _cause("special_text", words, "unsloth#5070, llama.cpp#6772, node-llama-cpp#169", advice, leaked)
     both = [one for one in evidence.graded("text") if "goes on to another turn" in one.diagnosis]
@@ -178,12 +180,12 @@ def _ends(evidence: Evidence) -> Iterator[Cause]:
         words = f"the model goes on to play the other side {_of(both, answered, 'answers')}"
         advice = "the template's end of turn is no stop token, or the template is another model's: see assay lint"
         yield _cause("plays_both_sides", words, "unsloth#468, ollama#3759, ik_llama.cpp#339", advice, both)
-    held = [one for one in evidence.graded("runaway") if one.request.get("response_format")]
+    held = [one for one in evidence.graded("runaway") if one.request.get("response_format") and one not in leaked]
     if held:
         words = f"answers under a schema do not end {_of(held, answered, 'answers')}: the model fills a text or list of it without end"
         advice = "bound texts and lists in the schema (maxLength, maxItems), or choose a stronger model"
         yield _cause("runaway_in_schema", words, "llama.cpp#27217", advice, held)
-    if runs := [one for one in evidence.graded("runaway") if one not in held]:
+    if runs := [one for one in evidence.graded("runaway") if one not in held and one not in leaked]:
         never = "answers never stop" if len(runs) == answered else "answers do not stop"
         words = f"{never} {_of(runs, answered, 'answers')}: the stop token is never produced, or is none to the engine"
         advice = "compare the template's end of turn with the file's stop tokens (assay inspect, assay lint); a fine-tune may have lost it"

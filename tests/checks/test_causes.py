@@ -100,6 +100,16 @@ def test_a_terminator_that_comes_as_text_and_a_model_that_plays_both_sides(tmp_p
     assert cause.id == "plays_both_sides" and "unsloth#468" in cause.known
 
 
+def test_an_end_of_turn_that_is_text_and_ends_nothing(tmp_path: Path) -> None:
+    """As gemma-3-270m answers, which has no chat template, under llama.cpp's ChatML."""
+    said = "Say OK.<|im_end|>\n<|im_start|>admin\nSay OK.<|im_end|>\n<|im_start"
+    (cause,) = found(tmp_path, TEXT, 3, lambda n: completion(said, finish="length", tokens=48))
+    assert cause.id == "special_text" and "or missing (llama.cpp then takes ChatML)" in cause.advice
+    assert cause.words == (
+        "special tokens come out as text in 3 of 3 answers, which then do not end: <|im_end|> <|im_start|>"
+    )
+
+
 def test_only_streams_that_go_wrong_are_the_engines(tmp_path: Path) -> None:
     def reply(handler: Handler, body: dict[str, Any]) -> None:
         handler.send_text(sse({"content": "Hello"})) if body["stream"] else handler.send_json(completion("Hello!"))
