@@ -17,16 +17,17 @@ from pipeline.cli.command import App, command, complete_names
 def compare(app: App, a: str, b: str, suites: tuple[str, ...], anyway: bool) -> int:
     """Compare two models, or two runs, item by item: is B better than A, worse, or is no difference shown?
 
-    A and B are specs, or ids of runs. Each suite that both have on record is paired by item: McNemar's exact test where
-    items are right or wrong, a randomization test and a bootstrap interval for other scores, Holm's correction over the
-    suites. Runs of another suite version, data, engine or hardware (through the server also: chat template, sampling)
-    are not compared unless --anyway.
+    A and B are specs, ids of runs, or digests of locks on record (the first six hex digits will do). Each suite that both
+    have on record is paired by item: McNemar's exact test where items are right or wrong, a randomization test and a
+    bootstrap interval for other scores, Holm's correction over the suites. Runs of another suite version, data, engine or
+    hardware (through the server also: chat template, sampling) are not compared unless --anyway.
 
     Exit 0: better, or no difference shown. 1: B is worse in a suite. 2: incomparable.
 
     \b
     assay compare tiny-chat-q8 tiny-chat-q4
     assay compare tiny-chat-q8 tiny-chat-q4 --suite tiny-facts --json | jq '.tasks[].broken'
+    assay compare sha256:51123e tiny-chat             what an upgrade of the lock changed
     assay compare 20260314T092653-1f0c44de 20260315T101112-77ab01c9
     """
     from pipeline.compare.model import Change

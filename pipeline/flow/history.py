@@ -12,8 +12,9 @@ from pipeline.flow.session import Session
 from pipeline.flow.stages import recorded
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Run
-from pipeline.record.read import model, run_by_id
+from pipeline.record.read import locks_like, model, run_by_id
 
+DIGEST = re.compile(r"^sha256:[0-9a-f]{6,64}$")
 RUN_ID = re.compile(r"^[0-9]{8}T[0-9]{6}-[0-9a-f]{8}$")
 
 
@@ -48,16 +49,30 @@ def recorded_lock(session: Session, digest: str) -> Lockfile:
 
 
 def side_of(session: Session, name: str) -> Side:
-    """Return one side of a comparison: a run by its id, or all that counts for a spec on this engine and hardware.
+    """Return one side of a comparison: a run by its id, or all that counts for a lock on this engine and hardware: a spec's
+    lock of now, or one on record by its digest or the beginning of it.
 
     Raises UsageError where nothing is on record, and what a spec's lock raises.
     """
     if RUN_ID.match(name):
         run = recorded_run(session, name)
         return Side(f"{run.model} ({name})", recorded_lock(session, run.key.lock_digest), (run,))
-    lock = session.current(name)
+    if DIGEST.match(name):
+        lock = recorded_lock(session, _whole(session, name))
+        shown = f"{lock.name} ({lock.digest.short})"
+    else:
+        lock, shown = session.current(name), name
     runs = tuple(run for run in recorded(session, lock) if run.key.stage in ("check", "eval"))
     if not runs:
-        said = f"no check and no eval of {name} is on record for this lock, engine and hardware"
-        raise UsageError(said, hint=f"run assay run {name}")
-    return Side(name, lock, runs)
+        said = f"no check and no eval of {shown} is on record for this lock, engine and hardware"
+        raise UsageError(said, hint=f"run assay run {lock.name}")
+    return Side(shown, lock, runs)
+
+
+def _whole(session: Session, beginning: str) -> str:
+    found = locks_like(session.project.database, beginning)
+    if len(found) != 1:
+        said = f"{len(found) or 'no'} locks on record begin with {beginning}"
+        hint = 'list them: assay query "SELECT lock_digest, name FROM models"'
+        raise UsageError(said, hint=hint)
+    return found[0]

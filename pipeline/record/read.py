@@ -92,6 +92,13 @@ def model(database: Path, lock_digest: str) -> dict[str, Any]:
     return _content(database, "SELECT content FROM models WHERE lock_digest = ?", lock_digest)
 
 
+def locks_like(database: Path, beginning: str) -> list[str]:
+    """Return the digests of the recorded locks that begin so, at most ten."""
+    with reading(database) as connection:
+        sql = "SELECT lock_digest FROM models WHERE starts_with(lock_digest, ?) ORDER BY lock_digest LIMIT 10"
+        return [str(digest) for (digest,) in connection.execute(sql, (beginning,)).fetchall()]
+
+
 def query(database: Path, sql: str) -> pd.DataFrame:
     """Answer SQL over the tables, reading alone. Raises UsageError with DuckDB's message when the SQL is wrong or
     would write."""

@@ -10,10 +10,12 @@ from pipeline.core.errors import DigestMismatch, UsageError
 from pipeline.core.project import Project
 from pipeline.flow.comparing import compare_recorded
 from pipeline.flow.history import recorded_lock, recorded_run
+from pipeline.flow.locking import make_lock
 from pipeline.flow.session import Session
 from pipeline.flow.stages import do, jobs_of, recorded
 from pipeline.record.access import writing
 from pipeline.record.model import Run
+from tests.projects import edit
 
 
 @pytest.fixture
@@ -88,3 +90,17 @@ def test_a_recorded_lock_that_was_changed_is_no_lock(session: Session) -> None:
         connection.execute("UPDATE models SET content = '{\"lock_version\": 9}'")
     with pytest.raises(UsageError, match="can't be read: lock_version"):
         recorded_lock(session, run.key.lock_digest)
+
+
+def test_a_lock_of_before_is_named_by_its_digest(session: Session) -> None:
+    before = session.current("small")
+    edit(session.project.specs / "small.yaml", "slots: 2", "slots: 1")
+    after = make_lock(session, "small").lock
+    assert after.digest != before.digest
+    do(session, jobs_of(session, after, ["eval"]))
+    found = compare_recorded(session, str(before.digest)[:17], "small")
+    assert (found.lock_a, found.lock_b) == (str(before.digest), str(after.digest))
+    assert found.verdict is Change.NOT_SHOWN and [task.name for task in found.tasks] == ["few"]
+    assert found.only_a == ("check greeting",)
+    with pytest.raises(UsageError, match="no locks on record begin with sha256:000000"):
+        compare_recorded(session, "sha256:000000", "small")
