@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".nox" / "peers"
+HUNG, LATE = "hung", 60.0
 REQUIREMENTS = ROOT / "requirements" / "peers.txt"
 
 
@@ -45,7 +46,10 @@ class Peer:
         with tempfile.TemporaryDirectory() as folder:
             report, began = Path(folder) / "report.json", time.monotonic()
             argv = [str(self.command), *self.arguments(path, report)]
-            done = subprocess.run(argv, capture_output=True, text=True, errors="replace", cwd=folder, timeout=120)
+            try:
+                done = subprocess.run(argv, capture_output=True, text=True, errors="replace", cwd=folder, timeout=LATE)
+            except subprocess.TimeoutExpired:
+                return Said(frozenset({(HUNG, "")}), False, LATE)
             seconds = time.monotonic() - began
             try:
                 return Said(self.read(done.stdout, report), done.returncode == 0, seconds)

@@ -1,6 +1,7 @@
 """Who finds which fault: Assay and other linters on files with a single fault each, made from one that has none.
 
 What counts is a finding that the sound file doesn't have. Faults of a spec are shown to Assay alone, as only it has specs.
+``hung`` is a linter that had said nothing after a minute.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _measure import as_installed
-from _peers import Peer, Said, peers
+from _peers import HUNG, Peer, Said, peers
 
 from pipeline.gguf.header import GgufError, read_header
 from pipeline.lint.engine import lint, rules
@@ -87,6 +88,8 @@ class Bench:
             assert sound
             if said is None:
                 cells.append("–")
+            elif any(code == HUNG for code, _ in said.findings):
+                cells.append(HUNG)
             else:
                 new = {code for code, _ in said.findings - sound.findings}
                 cells.append(shown(new, not said.passed and sound.passed))
@@ -104,7 +107,7 @@ def shown(codes: set[str], fails: bool, right: str = "") -> str:
 
 
 def caught(cell: str) -> bool:
-    return cell not in ("–", "no specs") and "~~" not in cell
+    return cell not in ("–", "no specs", HUNG) and "~~" not in cell
 
 
 def report(bench: Bench, rows: list[list[str]]) -> None:
