@@ -487,3 +487,68 @@ DEFECTS.update(
     }
 )
 """Defects that only the engine's own reading shows."""
+
+CALL_BEGINS = '\'<tool_call>\\n{"name": "\' + call.function.name + \'", "arguments": \''
+CALL_ENDS = "{{- '}\\n</tool_call>' -}}"
+ARGUMENTS = (
+    "            {%- if call.function.arguments is string -%}\n                {{- call.function.arguments -}}\n"
+    "            {%- else -%}\n                {{- call.function.arguments | tojson -}}\n            {%- endif -%}\n"
+)
+QUOTED = (
+    "{{- '{' -}}{%- for key, value in call.function.arguments.items() -%}{{- ', ' if not loop.first -}}"
+    "{{- '\"' + key + '\": ' + ('\"' + value + '\"' if value is string else value | tojson) -}}{%- endfor -%}{{- '}' -}}\n"
+)
+CONTENT = "    {%- if message.content -%}\n        {{- message.content -}}\n    {%- endif -%}\n"
+THOUGHT = "{%- if message.reasoning_content -%}{{- '(thought: ' + message.reasoning_content + ')\\n' -}}{%- endif -%}\n"
+# By this text llama-server knows the templates of Functionary 3.1, whose markers are its own.
+FUNCTIONARY = (
+    '{#- set has_code_interpreter = tools | selectattr("type", "equalto", "code_interpreter") | list | length > 0 -#}\n'
+)
+TURNS = (
+    "{%- for message in messages -%}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|eot_id|>\\n' -}}"
+    "{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}"
+)
+
+
+def moved(old: str, before: str) -> Make:
+    """Make a file whose chat template has a text at another place."""
+    return template(lambda text: text.replace(old, "", 1).replace(before, old + before, 1))
+
+
+def functionary(target: Path) -> None:
+    """Make a file whose template has no tools and is taken for another family's."""
+    tokens = ["<|eot_id|>" if text == "<|im_end|>" else text for text in value("tokenizer.ggml.tokens")]
+    rewrite(target, {"tokenizer.ggml.tokens": tokens, TEMPLATE: FUNCTIONARY + TURNS})
+
+
+NO_TOOLS = {"checks": ["stop-tokens"], "lint": {"ignore": [{"code": "A105", "reason": "it has no tools"}]}}
+
+DEFECTS.update(
+    {
+        "calls-end-in-another-token": Defect(
+            edited(TURN_END, CALL_END.replace("<|eom|>", "<|endoftext|>") + "{%- endfor -%}"), "A701"
+        ),
+        "end-taken-for-a-marker": Defect(functionary, "A702", NO_TOOLS),
+        "calls-taken-for-another-familys": Defect(led(FUNCTIONARY), "A703"),
+        "calls-within-one-marker": Defect(
+            edited("{{- '<tool_call>\\n{\"name", "{{- '<tool_call>\\n' if loop.first -}}{{- '{\"name"), "A704"
+        ),
+        "quotes-not-escaped": Defect(edited(ARGUMENTS, QUOTED), "A705"),
+        "content-after-calls": Defect(moved(CONTENT, TURN_END), "A706"),
+        "thoughts-without-a-marker": Defect(edited(CONTENT, THOUGHT + CONTENT), "A707"),
+        "arguments-before-the-name": Defect(
+            replaced_texts(
+                old1=CALL_BEGINS,
+                new1="'<tool_call>\\n{\"arguments\": '",
+                old2=CALL_ENDS,
+                new2="{{- ', \"name\": \"' + call.function.name + '\"}\\n</tool_call>' -}}",
+            ),
+            "A708",
+        ),
+        "calls-in-words": Defect(
+            edited(CALL_BEGINS, "'I call ' + call.function.name + ' with '"),
+            "A709",
+        ),
+    }
+)
+"""Defects that show only when lines are played."""

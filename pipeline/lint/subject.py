@@ -14,14 +14,15 @@ from pipeline.gguf.header import Header, Tensor, read_header
 from pipeline.gguf.tokens import Vocabulary
 from pipeline.lint.probes import PROBES, WITH_TOOLS
 from pipeline.lint.render import Job, Rendering, render_all
-from pipeline.spec.model import Spec
 from pipeline.spec.sources._splits import split_set
 
 if TYPE_CHECKING:
     from pipeline.lint.evidence.hollow import Served
-    from pipeline.lock.model import Lockfile
+    from pipeline.lint.evidence.playback import Played
     from pipeline.lint.evidence.vocabulary import Spoken
+    from pipeline.lock.model import Lockfile
     from pipeline.runtime.build import EngineBuild
+    from pipeline.spec.model import Spec
 
 MOST_PARTS = 1000
 
@@ -87,6 +88,13 @@ class Subject:
         from pipeline.lint.evidence.hollow import serve
 
         return serve(self)
+
+    @cached_property
+    def played(self) -> Played:
+        """What llama-server makes of what the template's model would write; asked when it is first wanted."""
+        from pipeline.lint.evidence.playback import play
+
+        return play(self)
 
     @property
     def _tool_template(self) -> str | None:
