@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pipeline.compare.model import Change, Comparison, Flip, Obstacle, Side, Task
 from pipeline.compare.obstacles import obstacles
-from pipeline.compare.pair import Paired, pair
+from pipeline.compare.pair import Pair, Paired, pair
 from pipeline.evals.paired import ALPHA, bootstrap, holm, least_mean, least_share, mcnemar, newcombe, sign_flip
 from pipeline.record.model import Run
 
@@ -24,9 +24,9 @@ def compare(a: Side, b: Side, *, anyway: bool = False) -> Comparison:
     ours, theirs = _by_task(a), _by_task(b)
     common = [key for key in ours if key in theirs]
     tasks = [_task(ours[key], theirs[key], a, b, anyway) for key in common]
-    adjusted = holm({f"{task.stage} {task.name}": task.p for task in tasks if task.p is not None})
-    level = ALPHA / max(1, len(adjusted))
-    judged = tuple(_judge(task, adjusted.get(f"{task.stage} {task.name}"), level) for task in tasks)
+    adjusted = holm({f"{task.stage} {task.name}": task.p for task, _ in tasks if task.p is not None})
+    level = ALPHA / max(1, len(adjusted))  # what Holm's method asks of the smallest p
+    judged = tuple(_judge(task, pairs, adjusted.get(f"{task.stage} {task.name}"), level) for task, pairs in tasks)
     verdicts = {task.verdict for task in judged}
     order = (Change.INCOMPARABLE, Change.WORSE, Change.BETTER)
     return Comparison(
@@ -46,13 +46,13 @@ def _by_task(side: Side) -> dict[tuple[str, str], Run]:
     return {(run.key.stage, run.key.subject): run for run in side.runs if run.key.stage in ("check", "eval")}
 
 
-def _task(a: Run, b: Run, side_a: Side, side_b: Side, anyway: bool) -> Task:
+def _task(a: Run, b: Run, side_a: Side, side_b: Side, anyway: bool) -> tuple[Task, tuple[Pair, ...]]:
     evaluation = a.result.evaluation
     kind = evaluation.kind if evaluation else "behaviour"
     found = obstacles(a, b, side_a.lock, side_b.lock)
     task = Task(a.key.stage, a.key.subject, kind, Change.INCOMPARABLE, a.id, b.id, obstacles=found)
     if found and not anyway:
-        return task
+        return task, ()
     paired = pair(a, b)
     task = replace(
         task,
@@ -63,9 +63,9 @@ def _task(a: Run, b: Run, side_a: Side, side_b: Side, anyway: bool) -> Task:
         alone=paired.alone,
     )
     if paired.fault:
-        return replace(task, obstacles=(*found, Obstacle("items", paired.fault)))
+        return replace(task, obstacles=(*found, Obstacle("items", paired.fault))), ()
     task = replace(task, verdict=Change.NOT_SHOWN, n=len(paired.pairs))
-    return _shares(task, paired) if paired.binary else _means(task, paired)
+    return _shares(task, paired) if paired.binary else _means(task, paired), paired.pairs
 
 
 def _shares(task: Task, paired: Paired) -> Task:
@@ -114,16 +114,16 @@ def _means(task: Task, paired: Paired) -> Task:
         test="paired randomization",
         p=sign_flip(differences, weights),
         ties=sum(pair.a == pair.b for pair in pairs),
-        least=least_mean(differences),
     )
 
 
-def _judge(task: Task, p_holm: float | None, level: float) -> Task:
+def _judge(task: Task, pairs: tuple[Pair, ...], p_holm: float | None, level: float) -> Task:
     if p_holm is None or task.difference is None:
         return task
-    least = task.least
     if task.test == MCNEMAR:
         least = least_share(len(task.broken) + len(task.mended), task.n, alpha=level)
+    else:
+        least = least_mean([pair.b - pair.a for pair in pairs], alpha=level)
     verdict = Change.NOT_SHOWN
     if p_holm <= ALPHA and task.difference:
         verdict = Change.BETTER if (task.difference > 0) is task.higher_is_better else Change.WORSE

@@ -54,7 +54,7 @@ class Task:
     ``broken`` passed with the first and fails with the second, ``mended`` the other way round; they are for items that
     are right or wrong. Items without a score on a side are named in ``unknown``, those that only one side has in
     ``alone``: both are left out of the pairs. ``least`` is the smallest effect that so many items would show 8 times
-    out of 10.
+    out of 10, at the level that so many tasks leave to each.
     """
 
     stage: str

@@ -106,6 +106,17 @@ def test_holm_over_tasks_takes_back_what_one_test_would_show() -> None:
     assert (task.p, task.p_holm) == (1 / 32, 1 / 16)
 
 
+def test_more_tasks_ask_for_larger_effects() -> None:
+    means = [1.0 + i / 10 for i in range(12)], [1.0 + i / 9 for i in range(12)]
+    right = [True, False] * 20
+    alone = against([texts(means[0])], [texts(means[1])]).tasks[0].least
+    both = against([texts(means[0]), choices(right)], [texts(means[1]), choices(right)]).tasks
+    assert alone is not None and both[0].least is not None
+    assert both[0].least == pytest.approx(alone * (2.2414 + 0.8416) / (1.9600 + 0.8416), rel=1e-3)
+    (single,) = against([choices(right)], [choices(right)]).tasks
+    assert single.least is not None and both[1].least is not None and both[1].least > single.least
+
+
 def test_a_gain_does_not_make_up_for_a_loss() -> None:
     worse = choices([True] * 12), choices([False] * 12)
     better = texts([2.0 + i / 10 for i in range(9)]), texts([1.0 + i / 20 for i in range(9)])
