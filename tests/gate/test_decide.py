@@ -156,3 +156,28 @@ def test_a_suite_of_which_no_case_could_be_judged_has_not_been_run() -> None:
     assert reason(decision, "check suite tiny-tools") == Reason(
         "check suite tiny-tools: run", UNKNOWN, "no case could be judged: gone"
     )
+
+
+def test_a_suite_of_which_nothing_applies_shows_nothing() -> None:
+    lock = make.lock(gates={}, checks=["tiny-tools"], evals=[])
+    runs = [run for run in make.sound_runs(lock) if run.key.stage in ("lint", "check")]
+    place = next(i for i, run in enumerate(runs) if run.key.subject == "tiny-tools")
+    skipped = tuple(
+        replace(one, verdict=Verdict.SKIP, diagnosis="it has no tools") for one in runs[place].result.outcomes
+    )
+    runs[place] = replace(runs[place], result=StageResult(outcomes=skipped))
+    assert reason(judge(lock, runs), "check suite tiny-tools") == Reason(
+        "check suite tiny-tools: run",
+        UNKNOWN,
+        "no case applies to this model, so the suite shows nothing of it: it has no tools",
+    )
+    runs[place] = replace(runs[place], result=StageResult(outcomes=(skipped[0], replace(skipped[1], verdict=PASS))))
+    decision = judge(lock, runs)
+    assert decision.accepted and reason(decision, "check suite tiny-tools").message == "run: 1 pass, 1 skip"
+
+
+def test_a_rate_is_judged_over_all_suites_that_have_the_group() -> None:
+    lock = gates(checks=[{"group": "tool-calling", "rate": 0.3}])
+    found = reason(judge(lock, make.sound_runs(lock)), "checks tool-calling")
+    assert (found.rule, found.verdict) == ("checks tool-calling: pass rate at least 0.3", PASS)
+    assert judge(lock, make.sound_runs(lock)).spec_gates["checks"] == [{"group": "tool-calling", "rate": 0.3}]
