@@ -20,7 +20,7 @@ from pipeline.lint.subject import subject_of
 STAGES = {
     Stage.HEADER: "the bytes before the weights; no engine is asked",
     Stage.VOCABULARY: "llama.cpp's own reading of the vocabulary; no weights are needed",
-    Stage.HOLLOW: "the real llama-server with this file's tokenizer and template and a tiny random body",
+    Stage.HOLLOW: "the real llama-server with this file's tokenizer and template and an empty body",
     Stage.PLAYBACK: "the real llama-server with this file's tokenizer and template and a body that says what a script wants",
 }
 INTRO = """\

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from pipeline.core.errors import UsageError
 from pipeline.lint.engine import ignored, lint, rules, selected, skipped
 from pipeline.lint.formats._base import Linted, fingerprint
-from pipeline.lint.model import Severity
+from pipeline.lint.model import Severity, Stage
 from pipeline.lint.subject import Subject, subject_from, subject_of
 
 if TYPE_CHECKING:
     from pipeline.flow.session import Session
+    from pipeline.runtime.build import EngineBuild
 
 _ERRORS = "warning"  # what is allowed of a file that no spec speaks for: all but errors
 _MOST_AT_ONCE = 8
@@ -26,16 +27,20 @@ _MOST_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Choice:
-    """Which rules count: codes or their beginnings, and the fingerprints of findings that are known."""
+    """Which rules count: codes or their beginnings, and the fingerprints of findings that are known. ``engine`` is asked
+    by rules of stages up to ``upto``; without one they are not evaluated.
+    """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     baseline: frozenset[str] = field(default_factory=frozenset)
+    upto: Stage = Stage.PLAYBACK
+    engine: EngineBuild | None = None
 
 
 def lint_file(path: Path, choice: Choice) -> Linted:
     """Lint a GGUF file without a spec. Raises GgufError, UsageError."""
-    return _linted(str(path), str(path), subject_of(path), _ERRORS, choice)
+    return _linted(str(path), str(path), subject_of(path, engine=choice.engine), _ERRORS, choice)
 
 
 def lint_reference(reference: str, root: Path, choice: Choice) -> Linted:
@@ -47,7 +52,8 @@ def lint_reference(reference: str, root: Path, choice: Choice) -> Linted:
     found = source.resolve(reference, folder=root, root=root)
     parts = [blob for blob in found.blobs if blob.role in ("weights", "shard")]
     headers = [read_remote_header(source.open(part.url, root=root), part.url, part.size) for part in parts]
-    return _linted(reference, found.reference, subject_from(*headers, license_id=found.license), _ERRORS, choice)
+    subject = subject_from(*headers, license_id=found.license, engine=choice.engine)
+    return _linted(reference, found.reference, subject, _ERRORS, choice)
 
 
 def lint_spec(session: Session, name: str, choice: Choice) -> Linted:
@@ -60,18 +66,25 @@ def lint_spec(session: Session, name: str, choice: Choice) -> Linted:
     fetch_all(session, [lock])
     verify_all(session, [lock], deep=False)
     place = shown(find_spec(session.project, name))
-    return _linted(lock.name, place, subject_stored(session.stored(lock)), lock.spec.gates.lint, choice)
+    return _linted(lock.name, place, subject_stored(session.stored(lock), choice.engine), lock.spec.gates.lint, choice)
 
 
 def _linted(target: str, file: str, subject: Subject, allowed: str, choice: Choice) -> Linted:
     codes = selected(rules(), choice.select, choice.ignore)
     left_out = ignored(subject.spec) if subject.spec else frozenset()
-    findings = tuple(finding for finding in lint(subject) if finding.code in codes)
+    upto = min((choice.upto, max((rules()[code].stage for code in codes), key=_rank, default=Stage.HEADER)), key=_rank)
+    findings = tuple(finding for finding in lint(subject, upto=upto) if finding.code in codes)
     known = tuple(finding for finding in findings if fingerprint(target, finding) in choice.baseline)
     limit = -1 if allowed == "none" else Severity(allowed).rank
     bad = tuple(finding for finding in findings if finding.severity.rank > limit and finding not in known)
-    not_evaluated = {code: why for code, why in skipped(subject).items() if code in codes and code not in left_out}
+    not_evaluated = {
+        code: why for code, why in skipped(subject, upto).items() if code in codes and code not in left_out
+    }
     return Linted(target, file, findings, bad, known, not_evaluated)
+
+
+def _rank(stage: Stage) -> int:
+    return stage.rank
 
 
 def kind_of(target: str) -> str:

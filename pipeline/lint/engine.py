@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.core.canonical import tree_digest
+from pipeline.core.canonical import digest_of, tree_digest
 from pipeline.core.digest import Digest
 from pipeline.core.errors import UsageError
 from pipeline.core.kinds import discover
@@ -76,7 +76,7 @@ def _skip(rule: Rule, subject: Subject, upto: Stage) -> str:
     if rule.stage.rank > upto.rank:
         return f"the stage {rule.stage} was not asked for"
     if rule.stage is not Stage.HEADER and subject.engine is None:
-        return "there is no engine to ask"
+        return "there is no engine to ask: assay doctor says why"
     return rule.skip(subject)
 
 
@@ -89,5 +89,9 @@ def explain(code: str) -> str:
 
 
 def rules_digest() -> Digest:
-    """Return the digest of everything that a verdict depends on: the code of the rules, the probes and the renderer."""
-    return tree_digest(Path(__file__).parent)
+    """Return the digest of everything that a verdict depends on beside the file and the engine: the code of the rules, of the
+    probes and the renderer, and of what reads files and asks the engine.
+    """
+    root = Path(__file__).parents[1]
+    parts = {part: str(tree_digest(root / part)) for part in ("lint", "gguf", "runtime")}
+    return digest_of(parts | {"argv": str(Digest.of_file(root / "lock" / "argv.py"))})

@@ -9,9 +9,12 @@ from pipeline.core.errors import UsageError
 from pipeline.core.project import Project
 from pipeline.flow.linting import Choice, lint_all
 from pipeline.flow.locking import make_lock
+from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
-from pipeline.flow.stages import jobs_of
+from pipeline.flow.stages import do, jobs_of
 from pipeline.lint.formats._base import Linted, fingerprint
+from pipeline.lint.model import Stage
+from pipeline.runtime.build import EngineBuild, EngineIdentity
 from tests import zoo
 from tests.hubs.huggingface import hub
 from tests.projects import edit
@@ -94,3 +97,67 @@ def test_what_is_ignored_for_a_while_counts_again_after(project: Project) -> Non
     assert "A201" in codes(lint_all(session, ["small"], project.root, Choice())[0])
     (after,) = jobs_of(session, session.current("small"), ["lint"])
     assert before.key.subject_digest != after.key.subject_digest, "a result from before does not count any more"
+
+
+def engine_defect(folder: Path) -> Path:
+    """A file with a fault that only the engine shows."""
+    path = folder / "refused.gguf"
+    zoo.DEFECTS["suppressed-tokens-are-text"].make(path)
+    return path
+
+
+def test_the_engine_is_asked_where_there_is_one(tmp_path: Path, engine_build: EngineBuild) -> None:
+    path = str(engine_defect(tmp_path))
+    (without,) = lint_all(None, [path], Path(), Choice())
+    assert without.accepted and without.not_evaluated["A601"] == "there is no engine to ask: assay doctor says why"
+    (asked,) = lint_all(None, [path], Path(), Choice(engine=engine_build, upto=Stage.HOLLOW))
+    assert codes(asked) == ["A601"] and not asked.accepted and "A601" not in asked.not_evaluated
+
+
+def test_a_stage_is_the_last_that_is_asked(tmp_path: Path, engine_build: EngineBuild) -> None:
+    path = str(engine_defect(tmp_path))
+    (header,) = lint_all(None, [path], Path(), Choice(engine=engine_build, upto=Stage.HEADER))
+    assert header.accepted and header.not_evaluated["A601"] == "the stage vocabulary was not asked for"
+    (vocabulary,) = lint_all(None, [path], Path(), Choice(engine=engine_build, upto=Stage.VOCABULARY))
+    assert codes(vocabulary) == ["A601"]
+    assert vocabulary.not_evaluated["A611"] == "the stage hollow was not asked for"
+
+
+def test_an_engine_that_no_chosen_rule_asks_is_left_alone(tmp_path: Path) -> None:
+    nowhere = EngineBuild(tmp_path / "llama-server", EngineIdentity("0", "0", (), {}))
+    (found,) = lint_all(None, [str(zoo.SOUND)], Path(), Choice(select=("A1", "A2"), engine=nowhere))
+    assert found.accepted and found.not_evaluated == {}
+
+
+def test_a_header_at_its_origin_is_enough_for_the_engine(
+    tmp_path: Path, engine_build: EngineBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoo.DEFECTS["text-before-continue"].make(tmp_path / "odd-Q8_0.gguf")
+    with hub() as upstream:
+        monkeypatch.setenv("HF_ENDPOINT", upstream.url)
+        padded = tmp_path / "big-Q8_0.gguf"
+        padded.write_bytes((tmp_path / "odd-Q8_0.gguf").read_bytes() + bytes(64 << 20))
+        upstream.add_repo("org/big", {"big-Q8_0.gguf": padded}, license="apache-2.0")
+        (found,) = lint_all(None, ["hf://org/big:Q8_0"], Path(), Choice(engine=engine_build, upto=Stage.HOLLOW))
+        ranges = [request.range for request in upstream.requests if request.server == "cdn"]
+    assert codes(found) == ["A612"] and ranges == ["bytes=0-1048575"]
+
+
+def test_a_spec_is_judged_with_its_corrections(project: Project, engine_build: EngineBuild) -> None:
+    zoo.DEFECTS["eos-after-prompts"].make(project.root / "models" / "small.gguf")
+    path, session = project.specs / "small.yaml", Session(project)
+    make_lock(session, "small")
+    choice = Choice(engine=engine_build, upto=Stage.HOLLOW)
+    assert codes(lint_all(session, ["small"], project.root, choice)[0]) == ["A213"]
+    edit(path, "engine: {", "engine: {overrides: {tokenizer.ggml.add_eos_token: false}, ")
+    make_lock(session, "small")
+    assert codes(lint_all(session, ["small"], project.root, choice)[0]) == []
+
+
+def test_the_main_job_asks_the_engine_too(project: Project) -> None:
+    zoo.DEFECTS["thinking-forced-off"].make(project.root / "models" / "small.gguf")
+    session = Session(project)
+    make_lock(session, "small")
+    fetch_all(session, [session.current("small")])
+    (done,) = do(session, jobs_of(session, session.current("small"), ["lint"]))
+    assert "A615" in [finding.code for finding in done.run.result.findings]

@@ -112,10 +112,12 @@ def apart(ours: str, theirs: str, around: int = 30, length: int = 60) -> tuple[s
 
 
 def without(word: str, ours: str, theirs: str, around: int = 20, length: int = 60) -> tuple[str, str]:
-    """Return the place at which a word stands in our prompt, and the same place of the server's prompt, which lacks it."""
+    """Return the place at which a word stands in our prompt, and the same place of the server's prompt, which lacks it; its
+    end, where the server has nothing like it.
+    """
     at = ours.index(word)
     before = ours[max(0, at - around) : at]
     place = theirs.find(before) if before else 0
     if place < 0:
-        return apart(ours, theirs)
+        return ours[at - len(before) : at + length], theirs[-around - length :]
     return ours[at - len(before) : at + length], theirs[place : place + around + length]

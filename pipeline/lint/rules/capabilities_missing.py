@@ -6,11 +6,14 @@ from pipeline.lint.model import Finding, Severity
 from pipeline.lint.probes import TOOL
 from pipeline.lint.rules._engine import ServedRule
 from pipeline.lint.rules._template import asks_for_tools
+from pipeline.lint.rules.server_loses_text import RULE as SERVER_LOSES_TEXT
 from pipeline.lint.rules.server_refuses_conversation import RULE as SERVER_REFUSES_CONVERSATION
 from pipeline.lint.rules.template_drops_tools import RULE as TEMPLATE_DROPS_TOOLS
+from pipeline.lint.rules.template_fails import RULE as TEMPLATE_FAILS
 from pipeline.lint.subject import Subject
 
-CAPS = {"supports_tools": "tools", "supports_tool_calls": "tool calls"}
+CALLS = "tool calls"
+CAPS = {"supports_tools": "tools", "supports_tool_calls": CALLS}
 
 
 class CapabilitiesMissing(ServedRule):
@@ -18,7 +21,8 @@ class CapabilitiesMissing(ServedRule):
 
     The server looks at the template as it starts and says in `/props` (`chat_template_caps`) what it found. Where it sees
     no tool calls in a template that has tools, it does not look for calls in answers as the model writes them, and agents
-    get them as text. An error where the spec asks for checks of tools, else an info.
+    get them as text: an error where the spec asks for checks of tools. Else an info, and where only the tools' declaration
+    is not seen: then calls are read all the same.
 
     To mend it, take a template whose calls and results the server sees: the publisher's current one, or its family's; name
     it in the spec (`chat.template`).
@@ -26,7 +30,7 @@ class CapabilitiesMissing(ServedRule):
 
     code = "A616"
     severity = Severity.ERROR
-    behind = (TEMPLATE_DROPS_TOOLS, SERVER_REFUSES_CONVERSATION)
+    behind = (TEMPLATE_FAILS, TEMPLATE_DROPS_TOOLS, SERVER_REFUSES_CONVERSATION, SERVER_LOSES_TEXT)
 
     def skip(self, subject: Subject) -> str:
         if reason := super().skip(subject):
@@ -45,7 +49,7 @@ class CapabilitiesMissing(ServedRule):
                 where="chat_template",
                 evidence=f"/props says {shown}",
                 fix="name a template in the spec (chat.template) whose calls and results the server sees",
-                severity=Severity.ERROR if asks_for_tools(subject) else Severity.INFO,
+                severity=Severity.ERROR if asks_for_tools(subject) and CALLS in missing else Severity.INFO,
             )
 
 

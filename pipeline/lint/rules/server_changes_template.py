@@ -26,7 +26,7 @@ class ServerChangesTemplate(ServedRule):
         return "" if "chat_template" in subject.served.props else "the server does not show its template"
 
     def check(self, subject: Subject) -> Iterable[Finding]:
-        given, used = subject.template or "", str(subject.served.props["chat_template"])
+        given, used = (subject.template or "").replace("\r\n", "\n"), str(subject.served.props["chat_template"])
         if used in (given, given.removesuffix("\n")):
             return
         patched = given.rstrip()[-40:] == used.rstrip()[-40:]

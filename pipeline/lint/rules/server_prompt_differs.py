@@ -12,6 +12,7 @@ from pipeline.lint.rules.arguments_encoded_twice import TWICE
 from pipeline.lint.rules.capabilities_missing import RULE as CAPABILITIES_MISSING
 from pipeline.lint.rules.server_loses_text import RULE as SERVER_LOSES_TEXT
 from pipeline.lint.rules.template_prints_python import RULE as TEMPLATE_PRINTS_PYTHON
+from pipeline.lint.rules.undefined_bos import RULE as UNDEFINED_BOS
 from pipeline.lint.subject import Subject
 
 CLOCK = "strftime_now"
@@ -36,7 +37,7 @@ class ServerPromptDiffers(ServedRule):
 
     code = "A614"
     severity = Severity.WARNING
-    behind = (TEMPLATE_PRINTS_PYTHON, SERVER_LOSES_TEXT, CAPABILITIES_MISSING)
+    behind = (UNDEFINED_BOS, TEMPLATE_PRINTS_PYTHON, SERVER_LOSES_TEXT, CAPABILITIES_MISSING)
 
     def check(self, subject: Subject) -> Iterable[Finding]:
         found = list(_different(subject))

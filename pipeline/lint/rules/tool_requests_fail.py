@@ -6,8 +6,10 @@ from pipeline.lint.evidence.hollow import Reply
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.rules._engine import ServedRule
 from pipeline.lint.rules._template import asks_for_tools
+from pipeline.lint.rules.end_token import RULE as END_TOKEN
 from pipeline.lint.rules.marker_split import RULE as MARKER_SPLIT
 from pipeline.lint.rules.server_refuses_conversation import RULE as SERVER_REFUSES_CONVERSATION
+from pipeline.lint.rules.template_drops_tools import RULE as TEMPLATE_DROPS_TOOLS
 from pipeline.lint.subject import Subject
 
 ANSWER_ONLY = "does not match the expected"
@@ -27,7 +29,7 @@ class ToolRequestsFail(ServedRule):
 
     code = "A619"
     severity = Severity.ERROR
-    behind = (SERVER_REFUSES_CONVERSATION, MARKER_SPLIT)
+    behind = (END_TOKEN, MARKER_SPLIT, TEMPLATE_DROPS_TOOLS, SERVER_REFUSES_CONVERSATION)
 
     def skip(self, subject: Subject) -> str:
         if reason := super().skip(subject):
