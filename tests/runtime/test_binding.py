@@ -187,3 +187,21 @@ def test_a_closed_scorer_says_so(groups: list[Group]) -> None:
         opened.tokenize("text")
     with pytest.raises(ValueError, match="closed"):
         list(opened.score(groups))
+
+
+def test_in_f32_packing_changes_next_to_nothing(tmp_path: Path) -> None:
+    """Weights and KV cache without quantisation: what is left of the differences is the order of sums."""
+    exact, engine = tmp_path / "f32.gguf", find_engine()
+    argv: list[str | Path] = [engine.tool("llama-quantize"), "--allow-requantize"]
+    subprocess.run(
+        [*argv, WEIGHTS.with_name("tiny-chat-f16.gguf"), exact, "F32"],
+        check=True,
+        capture_output=True,
+        env=engine.environment,
+    )
+    with Scorer(exact, threads=1, exact=True) as one, Scorer(exact, threads=1, exact=True, pack=False) as naive:
+        made = few_shot(one, 20)
+        for ours, theirs in zip(one.score(made), naive.score(made), strict=True):
+            for mine, its in zip(ours, theirs, strict=True):
+                assert mine == pytest.approx(its, abs=0.001)
+                assert sum(mine) == pytest.approx(sum(its), abs=0.01)
