@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -132,6 +133,12 @@ def test_results_are_written_in_the_format_of_the_name(ask: Ask, tested: Project
     (id,) = runs_of(ask, "eval")
     assert ask("results", id, "-o", "items.json")[0] == 0
     assert json.loads((tested.root / "items.json").read_text())["eval"]["run_id"] == id
+    assert ask("results", "small", "-o", "logs/")[0] == 0
+    logs = sorted(path.name for path in (tested.root / "logs").iterdir())
+    assert len(logs) == 2 and all(
+        re.match(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\+00-00_(few|greeting)_", name) for name in logs
+    )
+    assert ask("results", "small", "--suite", "few", "-o", "logs")[1].count(".json") == 1
     code, _, err = ask("results", "small", "--suite", "other", "-o", "x.parquet")
     assert code == 2 and "there is: few, greeting" in err
     assert ask("results", "small", "-o", "x.csv")[0] == 2

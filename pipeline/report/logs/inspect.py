@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,17 @@ def write(logs: Sequence[Logged], path: Path) -> None:
         )
         raise UsageError(said, hint="choose one with --suite, or write .jsonl or .parquet")
     atomic_write(path, json.dumps(plain(log_of(logs[0])), allow_nan=False, indent=1) + "\n")
+
+
+def write_folder(logs: Sequence[Logged], folder: Path) -> list[Path]:
+    """Write a log for each run, named as Inspect names them: it finds no others in a folder. Returns the files."""
+    paths = []
+    for logged in logs:
+        started = logged.run.started.astimezone(UTC)
+        path = folder / f"{started:%Y-%m-%dT%H-%M-%S}+00-00_{logged.run.key.subject}_{logged.run.id}.json"
+        write([logged], path)
+        paths.append(path)
+    return paths
 
 
 def log_of(logged: Logged) -> dict[str, Any]:
