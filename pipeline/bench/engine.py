@@ -113,6 +113,13 @@ def engine_rows(
     return tuple(row for test, one in series.items() for row in (_row(test, one, about[test]), _energy(test, one)))
 
 
+def unmeasured(bench: Bench, why: str) -> tuple[BenchRow, ...]:
+    """Return the rows of what a spec asks to measure and llama-bench can't: without a value, each with the reason."""
+    return tuple(
+        BenchRow("engine", test.name, _METRICS[test.kind], None, "tok/s", (), why) for test in settings_of(bench)
+    )
+
+
 def settings_of(bench: Bench) -> list[Setting]:
     """Return what a spec asks to measure, each once, in the order that it is written."""
     wanted = [("pp", tokens) for tokens in bench.prefill] + [("tg", tokens) for tokens in bench.decode]

@@ -53,7 +53,8 @@ def lock(app: App, names: tuple[str, ...], check: bool, upgrade: bool, dry_run: 
         told = said if made.meaning else ()
         rest = [change for change in made.changes if not change.path.startswith(told)]
         prompts = [change.path for change in rest if change.path.startswith(_PROMPTS)]
-        lines += [f"  {change}" for change in rest if not change.path.startswith(_PROMPTS)]
+        lines += [f"  {change}" for change in rest if not change.path.startswith("prompts")]
+        lines += [f"  prompts: {'pinned' if one.new else 'no longer pinned'}" for one in rest if one.path == "prompts"]
         lines += [f"  prompts: {_few([path.removeprefix(_PROMPTS) for path in prompts])}"] if prompts else []
         answers.append(
             {

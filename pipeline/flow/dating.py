@@ -84,13 +84,22 @@ def template_of(session: Session, lock: Lockfile) -> str | None:
     if lock.template:
         root = session.project.root
         fetch_together(session.store, [lock.template], root, offline=session.offline, progress=session.progress)
-        return session.store.path(lock.template.digest).read_bytes().decode()
+        return read_template(session.store.path(lock.template.digest))
     metadata = headers_of(session, lock)[0].metadata
     if isinstance(metadata.get(f"{TEMPLATE_KEY}.tool_use"), str):
         said = f"{lock.name}: the file has another chat template for tools, which a template with a date would replace"
         raise UsageError(said, hint="name one template for all in the spec (chat.template)")
     text = metadata.get(TEMPLATE_KEY)
     return text if isinstance(text, str) else None
+
+
+def read_template(path: Path) -> str:
+    """Return the text of a template. Raises UsageError where it is none."""
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        said = f"the chat template that the spec names is not UTF-8 text: byte {error.start}"
+        raise UsageError(said, hint="save it as UTF-8, then run assay lock") from None
 
 
 def headers_of(session: Session, lock: Lockfile) -> list[Header]:

@@ -9,14 +9,12 @@ from pathlib import Path
 
 from pipeline.checks.model import Outcome, Verdict
 from pipeline.core.errors import EngineError, UsageError
-from pipeline.flow.dating import headers_of
+from pipeline.flow.dating import headers_of, read_template
 from pipeline.flow.prepare import fetch_all
-from pipeline.flow.prompting import texts_of
+from pipeline.flow.prompting import Prompts, ask_prompts
 from pipeline.flow.session import Session
 from pipeline.flow.stages import do, jobs_of
 from pipeline.gate.groups import judge_group
-from pipeline.lint.evidence.hollow import Served
-from pipeline.lint.subject import subject_from
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import EngineBuild
 
@@ -74,9 +72,9 @@ def compare_engines(session: Session, name: str, other: Path, *, force: bool = F
         differences += [*_gates(lock, before, after), *_cases(before, after)]
     except EngineError as error:
         differences.append(Difference("engine", "start", WORSE, "serves this model", error.message))
-    served = [_served(session, lock, build) for build in builds]
-    differences += _prompts(*served)
-    prompts = len(texts_of(served[0]).keys() | texts_of(served[1]).keys())
+    asked = [_asked(session, lock, build) for build in builds]
+    differences += _prompts(*asked)
+    prompts = len(asked[0].texts.keys() | asked[1].texts.keys())
     return Comparison(lock.name, builds, len(before), prompts, tuple(differences))
 
 
@@ -85,11 +83,11 @@ def _outcomes(session: Session, lock: Lockfile, force: bool) -> list[Outcome]:
     return [outcome for one in done for outcome in one.run.result.outcomes]
 
 
-def _served(session: Session, lock: Lockfile, build: EngineBuild) -> Served:
+def _asked(session: Session, lock: Lockfile, build: EngineBuild) -> Prompts:
     """Return what a build makes of the conversations; it needs no weights for that."""
     stored = session.stored(lock)
-    template = stored.template.read_bytes().decode() if stored.template else None
-    return subject_from(*headers_of(session, lock), spec=lock.spec, template=template, engine=build).served
+    template = read_template(stored.template) if stored.template else None
+    return ask_prompts(lock, template, headers_of(session, lock)[0], build)
 
 
 def _gates(lock: Lockfile, before: Iterable[Outcome], after: Iterable[Outcome]) -> Iterator[Difference]:
@@ -128,14 +126,13 @@ def _change(was: Verdict, now: Verdict) -> str:
     return WORSE if was is Verdict.PASS else BETTER
 
 
-def _prompts(before: Served, after: Served) -> Iterator[Difference]:
+def _prompts(before: Prompts, after: Prompts) -> Iterator[Difference]:
     """Yield the conversations whose prompts differ. One that is refused is worse; another text is just another: whether it
     is worse, the suites tell.
     """
-    was, now = texts_of(before), texts_of(after)
+    was, now = before.texts, after.texts
     if was and not now:
-        why = after.missing or "; ".join(after.refusal) or after.lost or "no answer"
-        yield Difference("prompt", "all", WORSE, f"{len(was)} prompts", f"none: {why}")
+        yield Difference("prompt", "all", WORSE, f"{len(was)} prompts", f"none: {after.why or 'all are refused'}")
         return
     for name in sorted(was.keys() | now.keys()):
         one, other = was.get(name), now.get(name)
@@ -143,13 +140,13 @@ def _prompts(before: Served, after: Served) -> Iterator[Difference]:
             continue
         change = WORSE if other is None else BETTER if one is None else OTHER
         diff = _diff(one, other) if one is not None and other is not None else ""
-        yield Difference("prompt", name, change, _prompt(before, one, name), _prompt(after, other, name), diff)
+        yield Difference("prompt", name, change, _prompt(before, name), _prompt(after, name), diff)
 
 
-def _prompt(served: Served, text: str | None, name: str) -> str:
-    if text is not None:
-        return f"{len(text)} characters"
-    return f"refused: {served.replies[name].words}" if name in served.replies else "no answer"
+def _prompt(asked: Prompts, name: str) -> str:
+    if name in asked.texts:
+        return f"{len(asked.texts[name])} characters"
+    return f"refused: {asked.errors[name]}" if name in asked.errors else f"none: {asked.why}"
 
 
 def _diff(one: str, other: str) -> str:

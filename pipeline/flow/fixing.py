@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.core.errors import UsageError
 from pipeline.core.files import atomic_write
-from pipeline.flow.dating import headers_of
+from pipeline.flow.dating import headers_of, template_of
 from pipeline.flow.session import Session
 from pipeline.lint.engine import lint, rules, selected
 from pipeline.lint.model import DATE, TEMPLATE, TODAY, Finding, Mend, Severity
@@ -22,7 +22,6 @@ from pipeline.spec import yaml
 from pipeline.spec.edit import edited
 from pipeline.spec.load import check, find_spec, shown
 from pipeline.spec.model import Spec
-from pipeline.store.together import fetch_all as fetch_together
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def fix(
     wanted = selected(rules(), codes, ()) if codes else None
     day = (today or datetime.now(UTC).date()).isoformat()
     text = path.read_bytes().decode()
-    own = _locked_template(session, lock)
+    own = template_of(session, lock) if lock.template else None
     start = state = _state(lock, text, None, _subject(session, lock, own))
     mended, tried = list[Finding](), set[tuple[str, str, str]]()
     while found := next((one for one in state.findings if _is_due(one, wanted) and _key(one) not in tried), None):
@@ -98,15 +97,6 @@ def fix(
     limit = -1 if lock.spec.gates.lint == "none" else Severity(lock.spec.gates.lint).rank
     accepted = all(finding.severity.rank <= limit for finding in state.findings)
     return Fixed(lock.name, tuple(mended), state.findings, files, write and bool(files), accepted)
-
-
-def _locked_template(session: Session, lock: Lockfile) -> str | None:
-    """Return the text of the template that a lock has beside the weights; None where there is none."""
-    if lock.template is None:
-        return None
-    root = session.project.root
-    fetch_together(session.store, [lock.template], root, offline=session.offline, progress=session.progress)
-    return session.store.path(lock.template.digest).read_bytes().decode()
 
 
 def _subject(session: Session, lock: Lockfile, template: str | None) -> Subject:

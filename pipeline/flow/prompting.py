@@ -4,21 +4,30 @@ with another engine is seen. No weights are needed, and no socket beyond this ma
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from threading import BoundedSemaphore
+
+import httpx
 
 from pipeline.core.digest import Digest
 from pipeline.core.errors import AssayError, EngineError, UsageError
 from pipeline.flow.dating import headers_of, template_of
 from pipeline.flow.session import Session
+from pipeline.gguf.corrected import corrected
+from pipeline.gguf.facts import TEMPLATE_KEY
 from pipeline.gguf.header import Header
-from pipeline.lint.evidence.hollow import Served
-from pipeline.lint.evidence.requests import conversations_digest
-from pipeline.lint.subject import subject_from
+from pipeline.lint.evidence.hollow import last_words
+from pipeline.lint.evidence.requests import REQUESTS, conversations_digest
 from pipeline.lock.clock import reads_clock
 from pipeline.lock.model import LockedPrompts, Lockfile
 from pipeline.runtime.build import EngineBuild
+from pipeline.runtime.hollow import serving, why_not, write_hollow
+from pipeline.runtime.server import Running
 
+_READY, _ANSWER = 30.0, 10.0
 _AT_ONCE = BoundedSemaphore(2)  # each is a server that starts
 
 
@@ -63,11 +72,11 @@ def prompts_of(
     """Return the digests of what an engine makes of the conversations; None where there is no chat template, where it
     reads the clock, or where the engine does not start with it.
     """
-    subject = subject_from(*headers, spec=lock.spec, template=template, engine=build)
-    if not subject.template or reads_clock(subject.template):
+    text = template or headers[0].metadata.get(TEMPLATE_KEY)
+    if not isinstance(text, str) or not text.strip() or reads_clock(text):
         return None
     with _AT_ONCE:
-        texts = texts_of(subject.served)
+        texts = ask_prompts(lock, template, headers[0], build).texts
     if not texts:
         return None
     return LockedPrompts(
@@ -75,6 +84,51 @@ def prompts_of(
         conversations=str(conversations_digest()),
         digests={name: str(Digest.of(text.encode())) for name, text in sorted(texts.items())},
     )
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What an engine makes of the conversations: prompts by name, errors by name, and why there is nothing more."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    why: str = ""
+
+
+def ask_prompts(lock: Lockfile, template: str | None, header: Header, build: EngineBuild) -> Prompts:
+    """Start an engine on a model without its weights and ask it for the prompts of all conversations. ``template`` takes the
+    place of the one in ``header``, the overrides of the lock's spec that of its metadata.
+    """
+    header = corrected(header, lock.spec.engine.overrides)
+    if why := why_not(header):
+        return Prompts(why=why)
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+        path, own = Path(folder) / "hollow.gguf", Path(folder) / "template.jinja"
+        write_hollow(header, path)
+        if template is not None:
+            own.write_bytes(template.encode())
+        try:
+            with serving(build, path, template=own if template is not None else None, ready_within=_READY) as server:
+                return _asked(server)
+        except EngineError as error:
+            return Prompts(why=error.message)
+
+
+def _asked(server: Running) -> Prompts:
+    texts, errors = dict[str, str](), dict[str, str]()
+    for name, body in REQUESTS.items():
+        if not server.alive():
+            return Prompts(texts, errors, f"the engine died before {name!r}")
+        try:
+            answer = server.client.post("/apply-template", json=body, timeout=_ANSWER)
+            said = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            return Prompts(texts, errors, f"no answer to {name!r}: {error}")
+        if answer.is_success:
+            texts[name] = str(said["prompt"])
+        else:
+            errors[name] = last_words(str(said.get("error", {}).get("message", ""))) or f"status {answer.status_code}"
+    return Prompts(texts, errors)
 
 
 def _stored(session: Session, lock: Lockfile) -> list[Header]:
@@ -85,11 +139,6 @@ def _stored(session: Session, lock: Lockfile) -> list[Header]:
 
 def _template(session: Session, lock: Lockfile) -> str | None:
     return template_of(session, lock) if lock.template else None
-
-
-def texts_of(served: Served) -> dict[str, str]:
-    """Return the prompts that a server made, by the conversation's name."""
-    return {name: reply.text for name, reply in served.replies.items() if reply.text is not None}
 
 
 def _decides(lock: Lockfile) -> object:

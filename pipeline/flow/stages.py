@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from pipeline import __version__
 from pipeline.core.canonical import digest_of, tree_digest
 from pipeline.core.digest import Digest
-from pipeline.core.errors import LockOutOfDate, UsageError
+from pipeline.core.errors import EngineError, LockOutOfDate
+from pipeline.flow.dating import read_template
 from pipeline.flow.prepare import verify_all
 from pipeline.flow.session import Session, Stored
 from pipeline.flow.watch import Watch
@@ -169,7 +170,7 @@ _Result = tuple[StageResult, tuple[str, ...]]
 
 def subject_stored(stored: Stored, engine: EngineBuild | None = None) -> Subject:
     """Return what lint judges of a stored model with its spec."""
-    template = _text(stored.template) if stored.template else None
+    template = read_template(stored.template) if stored.template else None
     lock = stored.lock
     subject = subject_of(stored.weights, spec=lock.spec, license_id=lock.license.id, template=template)
     return replace(subject, lock=lock, engine=engine)
@@ -179,14 +180,6 @@ def _lint_key(lock: Lockfile) -> Digest:
     """Return what lint's verdicts depend on beside the lock: the rules, and which suppressions are over."""
     over = {item.code for item in lock.spec.lint.ignore} - ignored(lock.spec)
     return digest_of({"rules": str(rules_digest()), "over": sorted(over)}) if over else rules_digest()
-
-
-def _text(template: Path) -> str:
-    try:
-        return template.read_bytes().decode()
-    except UnicodeDecodeError as error:
-        said = f"the chat template that the spec names is not UTF-8 text: byte {error.start}"
-        raise UsageError(said, hint="save it as UTF-8, then run assay lock") from None
 
 
 def _lint(session: Session, stored: Stored, job: Job) -> _Result:
@@ -264,14 +257,20 @@ def serving(session: Session, stored: Stored) -> Iterator[tuple[Serving, tuple[s
 
 
 def _bench(session: Session, stored: Stored, job: Job) -> _Result:
-    from pipeline.bench.engine import engine_rows
+    from pipeline.bench.engine import engine_rows, unmeasured
     from pipeline.bench.limits import SECONDS, probe, shares
     from pipeline.bench.service import resource_rows, service_rows
     from pipeline.gguf.work import work
 
     spec, threads = stored.lock.spec, session.threads(stored.lock)
     build, engine = session.require_engine(stored.lock), spec.engine
-    rows = engine_rows(build, stored.weights, engine, spec.bench, threads=threads, progress=session.progress)
+    try:
+        rows = engine_rows(build, stored.weights, engine, spec.bench, threads=threads, progress=session.progress)
+    except EngineError as error:
+        if not engine.overrides:
+            raise
+        last = error.message.splitlines()[-1]
+        rows = unmeasured(spec.bench, f"llama-bench knows no overrides, and without them it fails: {last}")
     types = {"cache_type_k": engine.cache_type_k, "cache_type_v": engine.cache_type_v}
     limits = probe(threads, min(SECONDS, spec.bench.budget))
     rows += limits + shares(rows, limits, work(stored.headers(), **types), offloaded=engine.gpu_layers > 0)

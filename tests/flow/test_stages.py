@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,8 @@ from pipeline.flow.session import Session
 from pipeline.flow.stages import Done, Job, do, jobs_of, recorded
 from pipeline.record.access import writing
 from pipeline.record.read import query
-from tests.projects import edit, flip
+from tests import zoo
+from tests.projects import edit, flip, make_project
 
 
 def count(project: Project, table: str = "runs") -> int:
@@ -156,3 +158,16 @@ def test_a_template_that_is_not_text_is_an_error_in_words(project: Project) -> N
     fetch_all(session, [lock])
     with pytest.raises(UsageError, match=r"not UTF-8 text: byte 29"):
         do(session, jobs_of(session, lock, ["lint"]))
+
+
+def test_what_llama_bench_can_not_load_is_measured_through_the_server_alone(tmp_path: Path) -> None:
+    zoo.DEFECTS["pre-unknown"].make(tmp_path / "broken.gguf")
+    project = make_project(tmp_path / "project", tmp_path / "broken.gguf")
+    edit(project.specs / "small.yaml", "threads: 1", "threads: 1, overrides: {tokenizer.ggml.pre: qwen2}")
+    session = Session(project)
+    lock = make_lock(session, "small").lock
+    fetch_all(session, [lock])
+    (done,) = do(session, jobs_of(session, lock, ["bench"]))
+    rows = {row.metric: row for row in done.run.result.bench}
+    assert rows["prefill_tok_s"].value is None and "knows no overrides" in rows["prefill_tok_s"].reason
+    assert rows["load_seconds"].value
