@@ -18,7 +18,7 @@ from pipeline.spec.sources._splits import split_set
 
 if TYPE_CHECKING:
     from pipeline.lint.evidence.hollow import Served
-    from pipeline.lint.evidence.playback import Played
+    from pipeline.lint.evidence.scenes import Played
     from pipeline.lint.evidence.vocabulary import Spoken
     from pipeline.lock.model import Lockfile
     from pipeline.runtime.build import EngineBuild

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from pipeline.gguf.header import Header
 from pipeline.gguf.write import NewTensor, packed, write_gguf
 from pipeline.runtime.hollow import tokenizer_of
+from pipeline.runtime.script import Script, table
 
 WIDTH = 32  # a block of Q4_0, which holds a code without loss
 MOST_TOKENS = 1024  # different ones that all scripts have together
@@ -27,29 +27,6 @@ MARGIN = 8.0
 """By how much a code's product with itself is above that with any other, of ``WIDTH``."""
 EPSILON = 1e-5
 BLOCK = 18
-
-
-@dataclass(frozen=True)
-class Script:
-    """What to say after a prompt of ``prompt`` tokens, token by token."""
-
-    prompt: int
-    tokens: tuple[int, ...]
-
-    @property
-    def places(self) -> range:
-        """The positions that decide: the prompt's last token decides the first one said."""
-        return range(self.prompt - 1, self.prompt - 1 + len(self.tokens))
-
-
-def table(scripts: Sequence[Script]) -> dict[int, int]:
-    """Return position -> token. Raises ValueError where two scripts want different tokens at one position."""
-    found: dict[int, int] = {}
-    for script in scripts:
-        for place, token in zip(script.places, script.tokens, strict=True):
-            if found.setdefault(place, token) != token:
-                raise ValueError(f"two scripts meet at position {place}")
-    return found
 
 
 def codes(count: int) -> NDArray[np.float32]:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.lint.evidence.playback import Played, Take
-from pipeline.lint.evidence.staging import Scene
+from pipeline.lint.evidence.scenes import Played, Scene, Take
 from pipeline.lint.subject import Subject
 from pipeline.runtime.answer import Answer, Call
 from pipeline.runtime.build import EngineBuild

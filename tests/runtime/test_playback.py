@@ -11,7 +11,8 @@ from pipeline.gguf.header import read_header
 from pipeline.runtime.ask import ask
 from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.hollow import serving
-from pipeline.runtime.playback import MARGIN, MOST_TOKENS, WIDTH, Script, blocks, codes, says, table, write_playback
+from pipeline.runtime.playback import MARGIN, MOST_TOKENS, WIDTH, blocks, codes, says, write_playback
+from pipeline.runtime.script import Script
 from tests import zoo
 
 GREEDY: dict[str, Any] = {"temperature": 0, "samplers": ["top_k"], "top_k": 1}
@@ -40,12 +41,6 @@ def test_blocks_hold_codes_without_loss() -> None:
     (block,) = blocks(codes(1))
     halves = np.concatenate([block[2:] & 15, block[2:] >> 4]).astype(int) - 8
     assert np.frombuffer(block[:2].tobytes(), np.float16)[0] == 1 and (halves == codes(1)[0]).all()
-
-
-def test_scripts_may_share_places_only_with_the_same_words() -> None:
-    assert table([Script(3, (7, 8)), Script(3, (7, 8, 9)), Script(9, (1,))]) == {2: 7, 3: 8, 4: 9, 8: 1}
-    with pytest.raises(ValueError, match="meet at position 3"):
-        table([Script(3, (7, 8)), Script(4, (9,))])
 
 
 def test_a_script_must_fit_the_context(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.lint.evidence.playback import Take
-from pipeline.runtime.answer import Answer, Call
+from pipeline.lint.evidence.scenes import Take
+
+if TYPE_CHECKING:
+    from pipeline.runtime.answer import Answer, Call
 
 
 class Grade(StrEnum):

@@ -86,10 +86,13 @@ def _found(tail: str, texts: Set[str]) -> list[tuple[int, str]]:
 
 @dataclass(frozen=True)
 class Written:
-    """A line as a model writes it: ``text`` with ``end`` its last part, from the last word on."""
+    """A line as a model writes it: ``text`` with ``end`` its last part, from the last word on. ``skipped`` is what the prompt
+    for an answer ends with, but not the one in which it has been given.
+    """
 
     text: str
     end: str
+    skipped: str = ""
 
     def ends_early(self, marks: Marks) -> bool:
         """Whether a token that ends answers stands before the end."""
@@ -111,7 +114,7 @@ def written(
         return None
     last = max(at + len(word) for at, word in places)
     end = end_of(history[last:limit], marks, known)
-    return Written(history[start:last] + end, end)
+    return Written(history[start:last] + end, end, prompt[start:])
 
 
 def after(lead: str, text: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ from pipeline.core.errors import EngineError
 from pipeline.gguf.types import TokenType
 from pipeline.lint.evidence.manner import Marks
 from pipeline.lint.evidence.rehearsal import Rehearsal
-from pipeline.lint.evidence.staging import Prompter, Scene, Staging
-from pipeline.runtime.answer import Answer
+from pipeline.lint.evidence.scenes import Played, Scene, Take
+from pipeline.lint.evidence.staging import Prompter, Staging
+from pipeline.runtime.answer import Answer, Trouble
 from pipeline.runtime.ask import ask, ask_stream, healthy
 from pipeline.runtime.hollow import serving, why_not, write_hollow
 from pipeline.runtime.playback import write_playback
@@ -23,35 +25,10 @@ if TYPE_CHECKING:
     from pipeline.lint.subject import Subject
     from pipeline.runtime.build import EngineBuild
 
+Way = Callable[..., Answer]
 SLOTS = 4
 READY_WITHIN, ANSWER_WITHIN = 60.0, 20.0
 RESTARTS = 4
-
-
-@dataclass(frozen=True)
-class Take:
-    """A scene as the server gave it, whole and streamed; ``died`` says that it killed the server."""
-
-    scene: Scene
-    whole: Answer
-    streamed: Answer
-    died: bool = False
-
-    @property
-    def answers(self) -> tuple[tuple[str, Answer], ...]:
-        """Both answers, with words for how they came."""
-        return ("", self.whole), ("streamed: ", self.streamed)
-
-
-@dataclass(frozen=True)
-class Played:
-    """All takes by their scenes' names, or why there are none (``missing``); ``left_out`` says why some are not among
-    them.
-    """
-
-    missing: str = ""
-    takes: Mapping[str, Take] = field(default_factory=dict)
-    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def play(subject: Subject) -> Played:
@@ -133,11 +110,17 @@ class _Stage:
             ) as server,
             ThreadPoolExecutor(SLOTS) as pool,
         ):
-            jobs = [
-                pool.submit(way, server.client, dict(scene.body), timeout=ANSWER_WITHIN)
-                for scene in scenes
-                for way in (ask, ask_stream)
-            ]
+            late = threading.Event()
+
+            def put(way: Way, scene: Scene) -> Answer:
+                if late.is_set():
+                    return Answer(trouble=Trouble("timeout", "an answer before it did not come in time"))
+                answer = way(server.client, dict(scene.body), timeout=ANSWER_WITHIN)
+                if _is(answer, "timeout"):
+                    late.set()
+                return answer
+
+            jobs = [pool.submit(put, way, scene) for scene in scenes for way in (ask, ask_stream)]
             answers = [job.result() for job in jobs]
             died = not healthy(server.client)
         pairs = zip(answers[::2], answers[1::2], strict=True)
@@ -146,11 +129,20 @@ class _Stage:
 
 
 def _broken(take: Take) -> bool:
-    return any(answer.trouble and answer.trouble.grade == "server_crash" for _, answer in take.answers)
+    return any(_is(answer, "server_crash") for _, answer in take.answers)
+
+
+def _is(answer: Answer, trouble: str) -> bool:
+    return answer.trouble is not None and answer.trouble.grade == trouble
 
 
 def _unheard(take: Take) -> str:
-    """Say why a take shows nothing: the server saw another prompt than the one that was measured."""
+    """Say why a take shows nothing: an answer took too long, or the server saw another prompt than the one that was
+    measured.
+    """
+    for _, answer in take.answers:
+        if answer.trouble and answer.trouble.grade == "timeout":
+            return answer.trouble.words
     body = take.whole.raw.get("body")
     usage = body.get("usage") if isinstance(body, dict) else None
     seen = usage.get("prompt_tokens") if isinstance(usage, dict) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,11 +20,16 @@ from pipeline.lint.evidence.manner import (
     thinking_is_off,
     written,
 )
-from pipeline.lint.evidence.staging import Prompter, Scene
+from pipeline.lint.evidence.scenes import Scene
+from pipeline.lint.evidence.staging import Prompter
 from pipeline.lint.probes import ANSWER, ARGUMENT, RESULT, SECOND, THOUGHT, TOOL, USER
 
 if TYPE_CHECKING:
     from pipeline.lint.subject import Subject
+
+
+MOST_BEHIND = 20
+_TAGS_AND_SPACE = re.compile(r"<[^<>]*>|\[[A-Z_/]+\]|\s")
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,9 @@ class Rehearsal:
             raise _Untold("the template does not show such a turn when it is over")
         if line.name == "answer":
             self._opening(found.text.partition(ANSWER)[0])
-        if self.elsewhere:
+            if len(_TAGS_AND_SPACE.sub("", found.end)) > MOST_BEHIND:
+                raise _Untold("the template writes more behind an answer than a model would")
+        if self.elsewhere or (found.skipped.strip() and not (self._opened(prompt) or thinking_is_off(prompt))):
             raise _Untold("the generation prompt does not lead to an answer as the template shows it")
         found = self._with_thought(line, found)
         if found.ends_early(self.marks):
@@ -106,12 +114,12 @@ class Rehearsal:
         # A last answer may end otherwise than an earlier one (gpt-oss), and only an earlier one may be closed.
         last = written(prompt, self.prompter.prompt(messages[:2], line.tools, asked=False), words, "", self.marks)
         if line.thought and last and self.terminator:
-            return Written(last.text.removesuffix(last.end) + self.terminator, self.terminator)
+            return replace(last, text=last.text.removesuffix(last.end) + self.terminator, end=self.terminator)
         if last and any(last.end.endswith(end) for end in self.marks.ends):
             return last
         found = written(prompt, self.prompter.prompt(messages, line.tools), words, SECOND, self.marks)
         own = self._own_end()
-        return Written(found.text.removesuffix(found.end) + own, own) if found and own else found
+        return replace(found, text=found.text.removesuffix(found.end) + own, end=own) if found and own else found
 
     def _own_end(self) -> str:
         """Return the end of a last answer as the template has it: the server may write another (gpt-oss)."""
@@ -126,9 +134,7 @@ class Rehearsal:
         manner, prompt = self.manner, self._prompts[line.tools]
         tag = opens_thinking(prompt)
         close = manner.close or (f"\n{closing(tag)}\n\n" if tag else "")
-        opened = (
-            bool(tag) or manner.opened or bool(manner.open.strip() and prompt.rstrip().endswith(manner.open.strip()))
-        )
+        opened = self._opened(prompt)
         if (not opened or thinking_is_off(prompt)) and not line.thought:
             return found
         if not close:
@@ -138,6 +144,11 @@ class Rehearsal:
             rest = found.text[found.text.index(close.strip()) :]
             return Written(lead + THOUGHT + rest, found.end) if line.thought else found
         return Written(after(lead + THOUGHT + close, found.text), found.end)
+
+    def _opened(self, prompt: str) -> bool:
+        """Whether a prompt ends where a thought begins."""
+        shown = self.manner.open.strip()
+        return bool(opens_thinking(prompt)) or self.manner.opened or bool(shown and prompt.rstrip().endswith(shown))
 
     def _manner(self) -> Manner:
         prompt, line = self._prompts[False], next(line for line in LINES if line.name == "thought")

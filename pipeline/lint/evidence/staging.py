@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import httpx
 
-from pipeline.lint.evidence.lines import TOOLS, Wish
+from pipeline.core.errors import EngineError
+from pipeline.lint.evidence.lines import TOOLS
+from pipeline.lint.evidence.scenes import Scene
 from pipeline.lint.probes import USER
 from pipeline.runtime.ask import post
-from pipeline.runtime.playback import Script
+from pipeline.runtime.script import Script
 
 WITHIN = 10.0
 PAD = "so "
@@ -24,30 +26,10 @@ LONGEST = 4000
 """Prompts beyond so many tokens are not played."""
 
 
-@dataclass(frozen=True)
-class Scene:
-    """One line on stage: what is said (``text``, ``end`` its last part), what the server must make of it, and the request.
-
-    ``whole`` is false for a line that is cut short, ``ended`` for one that is said without its end. ``guessed``: how it thinks
-    is not shown by the template.
-    """
-
-    name: str
-    text: str
-    end: str
-    content: str
-    thought: str
-    calls: tuple[Wish, ...]
-    tools: bool
-    whole: bool = True
-    ended: bool = True
-    guessed: bool = False
-    script: Script = field(default_factory=lambda: Script(1, ()))
-    body: Mapping[str, Any] = field(default_factory=dict)
-
-
 class Prompter:
-    """Asks a server for prompts and their tokens; it has the file's template and vocabulary, whatever its body."""
+    """Asks a server for prompts and their tokens; it has the file's template and vocabulary, whatever its body. Raises
+    EngineError when it does not answer.
+    """
 
     def __init__(self, client: httpx.Client) -> None:
         self.client = client
@@ -55,8 +37,7 @@ class Prompter:
     def prompt(self, messages: list[dict[str, Any]], tools: bool, *, asked: bool = True) -> str:
         """Return the prompt for a conversation, "" where there is none; without ``asked``, no answer is asked for."""
         body = self.body(messages, tools) | ({} if asked else {"add_generation_prompt": False})
-        said = post(self.client, "/apply-template", body, timeout=WITHIN)
-        return str(said.get("prompt", "")) if isinstance(said, dict) else ""
+        return str(self._post("/apply-template", body).get("prompt", ""))
 
     def body(self, messages: list[dict[str, Any]], tools: bool) -> dict[str, Any]:
         return {"messages": messages, **({"tools": TOOLS} if tools else {})}
@@ -64,8 +45,15 @@ class Prompter:
     def tokens(self, text: str, *, whole: bool = True) -> list[int]:
         """Return a text's tokens; ``whole`` adds what the model adds."""
         body = {"content": text, "add_special": whole, "parse_special": True}
-        said = post(self.client, "/tokenize", body, timeout=WITHIN)
-        return list(said.get("tokens", ())) if isinstance(said, dict) else []
+        return list(self._post("/tokenize", body).get("tokens", ()))
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        said = post(self.client, path, body, timeout=WITHIN)
+        if isinstance(said, dict):
+            return said
+        if said.grade in ("timeout", "server_crash"):  # and so would all that is asked after it
+            raise EngineError(said.words)
+        return {}
 
 
 class Staging:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from pipeline.lint.evidence.grades import Grade, grade, short
-from pipeline.lint.evidence.playback import Take
+from pipeline.lint.evidence.scenes import Take
 from pipeline.lint.model import Finding, Severity, Stage
 from pipeline.lint.rules._base import Rule, without_template
 from pipeline.lint.rules._engine import told

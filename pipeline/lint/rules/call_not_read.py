@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pipeline.lint.evidence.grades import Grade
-from pipeline.lint.evidence.playback import Take
+from pipeline.lint.evidence.scenes import Take
 from pipeline.lint.model import Severity
 from pipeline.lint.rules._played import CALLS, PlayedRule
 from pipeline.lint.rules._template import lost_severity

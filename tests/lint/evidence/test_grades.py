@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.lint.evidence.grades import Grade, grade, said
-from pipeline.lint.evidence.playback import Take
+from pipeline.lint.evidence.scenes import Take
 from pipeline.runtime.answer import Answer, Call, Trouble
 from tests.lint.played import CALL, CAME, END, scene, take
 

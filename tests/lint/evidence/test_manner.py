@@ -47,6 +47,11 @@ def test_an_answer_as_it_is_written() -> None:
     assert written(PROMPT, history, ("Fine",), "more", CHATML) == Written("Fine<|im_end|>", "<|im_end|>")
 
 
+def test_what_only_the_prompt_for_an_answer_ends_with() -> None:
+    found = written(PROMPT + "<think>\n", PROMPT + "Fine<|im_end|>", ("Fine",), "", CHATML)
+    assert found == Written("Fine<|im_end|>", "<|im_end|>", "<think>\n")
+
+
 def test_words_that_history_does_not_show() -> None:
     assert written(PROMPT, PROMPT + "Fine<|im_end|>", ("Fine", "thought"), "", CHATML) is None
     assert written(PROMPT, PROMPT + "more<|im_end|>Fine", ("Fine",), "more", CHATML) is None

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.lint.evidence.grades import grade
-from pipeline.lint.evidence.playback import Played, play
+from pipeline.lint.evidence.playback import play
+from pipeline.lint.evidence.scenes import Played
 from pipeline.lint.probes import ANSWER, PREAMBLE
 from pipeline.runtime.build import EngineBuild
 from tests import zoo

@@ -72,6 +72,17 @@ def test_a_generation_prompt_that_is_no_beginning_of_an_answer(learn: Learn) -> 
     }
 
 
+def test_a_generation_prompt_with_words_that_history_lacks(learn: Learn) -> None:
+    said, missing = learn(chatml((zoo.OPENING, zoo.OPENING.replace("assistant\\n", "assistant/quick\\n"))))
+    assert not said and "does not lead to an answer" in missing["answer"]
+
+
+def test_text_behind_answers_that_no_model_writes(learn: Learn) -> None:
+    behind = "    {{- '\\nNow judge whether this answer is safe or not.<|im_end|>\\n' -}}\n{%- endfor -%}"
+    said, missing = learn(chatml((zoo.TURN_END, behind)))
+    assert "answer" not in said and missing["answer"].startswith("the template writes more behind an answer")
+
+
 def test_an_end_in_the_middle_of_a_call(learn: Learn) -> None:
     said, missing = learn(chatml((zoo.CALL_BEGINS, "'<|endoftext|>{\"arguments\": '")))
     assert "call" not in said

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
+import httpx
 import pytest
 
+from pipeline.core.errors import EngineError
 from pipeline.lint.evidence.lines import ASKED
-from pipeline.lint.evidence.staging import AFTER, Prompter, Scene, Staging
+from pipeline.lint.evidence.scenes import Scene
+from pipeline.lint.evidence.staging import AFTER, Prompter, Staging
 from tests import zoo
 from tests.conftest import Serve
 from tests.lint.played import CALL, scene
@@ -24,6 +29,19 @@ def test_prompts_and_tokens(prompter: Prompter) -> None:
     assert "quern_lookup" in prompter.prompt([ASKED], True)
     assert prompter.tokens("<|im_end|>") == [zoo.token("<|im_end|>")]
     assert prompter.prompt([{"role": "user", "content": {}}], False) == ""
+
+
+def test_a_server_that_hangs_up_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        hangs_up = threading.Thread(target=lambda: listening.accept()[0].close())
+        hangs_up.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with (
+            httpx.Client(base_url=url) as client,
+            pytest.raises(EngineError, match="the connection to /tokenize broke"),
+        ):
+            Prompter(client).tokens("a")
+        hangs_up.join()
 
 
 def placed(prompter: Prompter, *scenes: Scene) -> tuple[list[Scene], dict[str, str]]:
