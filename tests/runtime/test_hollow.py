@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.gguf.header import Header, parse_header, read_header
+from pipeline.gguf.write import packed, write_gguf
 from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.hollow import CPU_SECONDS, MEMORY_BYTES, serving, tokenizer_of, why_not, write_hollow
 from pipeline.runtime.server import NotReady
@@ -87,3 +88,21 @@ def test_why_a_file_can_not_be_served_hollow() -> None:
     for architecture, said in (("llama", "has no vocabulary"), ("nomic-bert", "writes no text")):
         content = build.file([build.pair("general.architecture", build.STRING, build.text(architecture))])
         assert said in why_not(parse_header(content, len(content)))
+
+
+def test_a_vocabulary_of_another_kind(engine_build: EngineBuild, tmp_path: Path) -> None:
+    control, letters = ["<unk>", "<s>", "</s>"], ["▁", "a", "b", "▁a"]
+    texts = [*control, *(f"<0x{number:02X}>" for number in range(256)), *letters]
+    metadata = {
+        "general.architecture": packed("gemma2"),
+        "tokenizer.ggml.model": packed("llama"),
+        "tokenizer.ggml.tokens": packed(texts),
+        "tokenizer.ggml.scores": packed([0.0] * 259 + [-1.0, -2.0, -3.0, -0.5]),
+        "tokenizer.ggml.token_type": packed([2, 3, 3] + [6] * 256 + [1] * 4, 5),
+        "tokenizer.ggml.bos_token_id": packed(1),
+        "tokenizer.ggml.eos_token_id": packed(2),
+    }
+    write_gguf(tmp_path / "spm.gguf", metadata)
+    with serving(engine_build, hollow(tmp_path, read_header(tmp_path / "spm.gguf"))) as server:
+        said = server.client.post("/tokenize", json={"content": "a b", "add_special": True}).json()
+    assert [texts[number] for number in said["tokens"]] == ["<s>", "▁a", "▁", "b"]
