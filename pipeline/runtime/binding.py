@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import EngineError, UsageError
 from pipeline.runtime.decoding import CELLS, Decoder
+from pipeline.runtime.embedding import Pooling, embed
 from pipeline.runtime.packing import PACKED, Group, Pack, Packing, Tokens, common_prefix, packs
 from pipeline.runtime.readers import From, Logprob, Numbers, Reader
 from pipeline.runtime.scores import Scores
@@ -175,6 +176,13 @@ class Scorer:
             hint = "begin the context with other text, or with a special token"
             raise UsageError(f"no token stands before the continuation {continuations[0]!r}", hint=hint)
         return Group(wholes[0][:start], tuple(whole[start:] for whole in wholes))
+
+    def embed(self, texts: Sequence[Tokens], pooling: Pooling = "model") -> Iterator[NDArray[np.float32]]:
+        """Yield the vector of each text, of length 1. Raises as ``embedding.embed``."""
+        if not self._model:
+            raise ValueError("the scorer is closed")
+        gpu = self._gpu_layers > 0
+        return embed(self._c, self._model, texts, pooling=pooling, threads=self._threads, gpu=gpu, said=_last_words)
 
     def too_long(self, group: Group) -> str | None:
         """Return why a group can't be scored: it is longer than the context that the model was trained for."""
