@@ -136,5 +136,8 @@ def require_current(project: Project, spec: Spec) -> Lockfile:
     lock = read_lock(project, spec.name)
     if changes := check_lock(project, spec, lock):
         listed = "\n".join(f"  {change}" for change in changes)
-        raise LockOutOfDate(f"the lock of {spec.name} is out of date:\n{listed}", hint=f"run assay lock {spec.name}")
+        pinned = sorted({str(change.old) for change in changes if ".plugins." in change.path and change.old})
+        packages = f"install {', '.join(pinned)}, or " if pinned else ""
+        hint = f"{packages}run assay lock {spec.name}"
+        raise LockOutOfDate(f"the lock of {spec.name} is out of date:\n{listed}", hint=hint)
     return lock

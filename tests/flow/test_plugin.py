@@ -84,6 +84,7 @@ def test_from_its_package_to_the_record(environment: Environment, project: Proje
     code, _, err = environment.assay("eval", "small")
     assert code == 3
     assert "suites.spelling.plugins.letters: acme-checks 1.2.0 -> acme-checks 1.3.0" in err
+    assert "-> install acme-checks 1.2.0, or run assay lock small" in err
     environment.answer("lock", "small")
     (again,) = environment.answer("eval", "small")["runs"]
     assert not again["reused"]
