@@ -23,6 +23,7 @@ from pipeline.core.proc import Process, ending, spawn
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.params import Listen, server_argv
+from pipeline.runtime.patches import given_as
 
 READY_WITHIN = 600.0
 _LOG_LINES = 5000  # a template that is refused may stand in it
@@ -189,6 +190,5 @@ def _expected(lock: Lockfile, weights: Path, props: dict[str, Any]) -> Iterator[
         yield key, round(float(getattr(sampling, key)), 5), round(float(params.get(key, -1)), 5)
     want_template = lock.template.sha256 if lock.template else lock.gguf.get("template_digest")
     if want_template:
-        text = str(props.get("chat_template"))  # the engine drops one newline at its end, as Jinja does
-        shown = [str(Digest.of(text.encode())), str(Digest.of(f"{text}\n".encode()))]
+        shown = [str(Digest.of(text.encode())) for text in given_as(str(props.get("chat_template")))]
         yield "chat template", want_template, want_template if want_template in shown else shown[0]

@@ -23,6 +23,7 @@ from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.server import Running, prove, running
 from pipeline.spec.model import Chat
+from tests import zoo
 from tests.projects import alive, command_of, descendants, until
 
 HELLO = {"model": "small", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 8}
@@ -141,6 +142,16 @@ def test_a_template_of_the_spec_is_used_and_proven(
         running(engine_build, other, weights=tiny_chat, template=None, threads=1),
     ):
         pass
+
+
+def test_a_template_that_the_server_patches_is_proven(
+    engine_build: EngineBuild, lock: Lockfile, tiny_chat: Path, tmp_path: Path
+) -> None:
+    template = tmp_path / "patched.jinja"
+    template.write_text(zoo.PATCHED + "{% for message in messages %}{{ message.content }}{% endfor %}\n")
+    other = changed(lock, gguf={**lock.gguf, "template_digest": str(Digest.of_file(template))})
+    with running(engine_build, other, weights=tiny_chat, template=template, threads=1) as started:
+        assert "{%- if false %}" in started.props["chat_template"]
 
 
 def test_a_server_that_dies_at_its_start_is_an_error_with_its_last_words(

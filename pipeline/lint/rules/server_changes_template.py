@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.rules._engine import ServedRule, apart
 from pipeline.lint.subject import Subject
+from pipeline.runtime.patches import as_served
 
 
 class ServerChangesTemplate(ServedRule):
@@ -27,9 +28,9 @@ class ServerChangesTemplate(ServedRule):
 
     def check(self, subject: Subject) -> Iterable[Finding]:
         given, used = (subject.template or "").replace("\r\n", "\n"), str(subject.served.props["chat_template"])
-        if used in (given, given.removesuffix("\n")):
+        if used == given.removesuffix("\n"):
             return
-        patched = given.rstrip()[-40:] == used.rstrip()[-40:]
+        patched = used == as_served(given)
         ours, theirs = apart(given, used)
         yield self.finding(
             "llama-server patches the chat template" if patched else "llama-server uses another chat template",
