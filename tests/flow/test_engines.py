@@ -11,7 +11,11 @@ from pipeline.core.errors import EngineError, UsageError
 from pipeline.core.project import Project
 from pipeline.flow.engines import Comparison, Difference, compare_engines
 from pipeline.flow.judge import decision_on_record
+from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
+from pipeline.flow.stages import subject_stored
+from pipeline.lint.model import Finding
+from pipeline.lint.rules.prompts_moved import RULE
 from pipeline.record.read import runs_of
 from pipeline.runtime.build import EngineBuild
 from tests import zoo
@@ -138,6 +142,23 @@ def test_prompts_that_change_are_shown_and_those_that_are_refused_are_worse(
     assert changed["system"].change == "other"
     assert "-<|im_start|>system" in changed["system"].diff
     assert "user" not in changed and compared.verdict == "worse"
+
+
+def test_lint_sees_the_prompts_of_a_patched_build_of_the_same_commit(engine_build: EngineBuild, tmp_path: Path) -> None:
+    head = "{%- if messages | length == 2 and messages[1].role == 'user' -%}{{ '' | title }}{%- endif -%}"
+    other = built(engine_build, tmp_path / "other", {b"title\0": b"titel\0"})
+    project = known_by_text(tmp_path, head)
+    found = dict[str, list[Finding]]()
+    for name, session in (("pinned", Session(project)), ("patched", Session(project, engine_path=other))):
+        lock = session.current("small")
+        fetch_all(session, [lock])
+        subject = subject_stored(session.stored(lock), session.require_engine(lock))
+        assert RULE.skip(subject) == ""
+        found[name] = list(RULE.check(subject))
+    assert found["pinned"] == []
+    (moved,) = found["patched"]
+    assert "'asked-twice' (and of " in moved.message
+    assert moved.evidence.startswith("it was a prompt, and is refused now: Unknown (built-in) filter 'title'")
 
 
 def test_the_engine_that_is_used_anyway_is_nothing_to_compare_with(project: Project, engine_build: EngineBuild) -> None:
