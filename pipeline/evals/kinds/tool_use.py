@@ -73,11 +73,13 @@ class Tool(BaseModel):
 
 class Row(BaseModel):
     """One request: ``messages``, or ``prompt`` for a single turn of the user. ``calls`` are those wanted, each ``{tool:
-    {argument: [accepted, …]}}``; an empty list says that none is."""
+    {argument: [accepted, …]}}``; an empty list says that none is. ``skill`` groups items in the result in place of the
+    category."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     id: Text
+    skill: Text | None = None
     messages: Annotated[tuple[dict[str, str], ...], Field(strict=False, min_length=1)]
     tools: Annotated[tuple[Tool, ...], Field(strict=False, min_length=1)]
     calls: Annotated[tuple[Wanted, ...], Field(strict=False)] | None = None
@@ -165,7 +167,7 @@ def measure(config: Config, data: Sequence[Row], server: Serving, progress: Prog
     items = tuple(
         item_of(
             row.id,
-            category(row),
+            row.skill or category(row),
             "\n".join(message["content"] for message in row.messages),
             answer,
             [
