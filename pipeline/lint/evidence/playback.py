@@ -106,7 +106,13 @@ class _Stage:
     def _perform(self, path: Path, scenes: Sequence[Scene]) -> list[Take]:
         with (
             serving(
-                self.engine, path, template=self.template, context=self.context, slots=SLOTS, ready_within=READY_WITHIN
+                self.engine,
+                path,
+                template=self.template,
+                context=self.context,
+                slots=SLOTS,
+                stop=tuple(self.subject.spec.chat.stop) if self.subject.spec else (),
+                ready_within=READY_WITHIN,
             ) as server,
             ThreadPoolExecutor(SLOTS) as pool,
         ):

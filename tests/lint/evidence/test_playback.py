@@ -86,6 +86,11 @@ def test_thinking_that_the_prompt_has_begun_goes_before_every_line(engine_build:
     assert takes["call"].scene.text.startswith("Quernstone thought\n</think>\n\n<tool_call>")
 
 
+def test_stop_strings_of_the_spec_hold(engine_build: EngineBuild, tmp_path: Path) -> None:
+    stopped = asked(tmp_path, zoo.changed(), engine_build, chat={"stop": [" reply"]}).played.takes["answer"]
+    assert (stopped.whole.content, stopped.whole.finish_reason) == ("Quernstone", "stop")
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [
