@@ -101,7 +101,9 @@ def _essence(answer: Answer) -> list[Any]:
 def said(answer: Answer) -> str:
     """Return an answer in words."""
     parts = [
-        f"{name} {short(text)}" for name, text in (("content", answer.content), ("reasoning", answer.reasoning)) if text
+        f"{name} {short(text, 60)}"
+        for name, text in (("content", answer.content), ("reasoning", answer.reasoning))
+        if text
     ]
     return " and ".join([*parts, *(f"the call {_call(call)}" for call in answer.calls)]) or "nothing"
 
