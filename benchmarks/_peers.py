@@ -15,7 +15,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".nox" / "peers"
-HUNG, LATE = "hung", 60.0
+HUNG, LATE = "hung", 30.0
+LIMITED = ["/bin/sh", "-c", 'ulimit -d 4194304; exec "$@"', "sh"]
+"""4 GiB for each, since some templates are made to eat all there is."""
 REQUIREMENTS = ROOT / "requirements" / "peers.txt"
 
 
@@ -45,7 +47,7 @@ class Peer:
         """Let it judge a file. Raises RuntimeError when it says nothing that can be read."""
         with tempfile.TemporaryDirectory() as folder:
             report, began = Path(folder) / "report.json", time.monotonic()
-            argv = [str(self.command), *self.arguments(path, report)]
+            argv = [*LIMITED, str(self.command), *self.arguments(path, report)]
             try:
                 done = subprocess.run(argv, capture_output=True, text=True, errors="replace", cwd=folder, timeout=LATE)
             except subprocess.TimeoutExpired:

@@ -1,7 +1,7 @@
 """Who finds which fault: Assay and other linters on files with a single fault each, made from one that has none.
 
 What counts is a finding that the sound file doesn't have. Faults of a spec are shown to Assay alone, as only it has specs.
-``hung`` is a linter that had said nothing after a minute.
+``hung`` is a linter that had said nothing after half a minute.
 """
 
 from __future__ import annotations
