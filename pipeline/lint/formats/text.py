@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 
 from pipeline.lint.formats._base import Linted
-from pipeline.lint.model import Finding
+from pipeline.lint.model import TEMPLATE, Finding
 
 
 def render(results: Sequence[Linted]) -> str:
@@ -23,6 +24,16 @@ def _can_be_fixed(result: Linted, finding: Finding) -> bool:
     return finding.mend is not None and result.file.endswith((".yaml", ".yml"))
 
 
+def _in_a_spec(finding: Finding) -> str:
+    """Return what a spec would have to say, in YAML on one line; a template does not fit there."""
+    if finding.mend is None or finding.mend.path == TEMPLATE:
+        return ""
+    written = json.dumps(finding.mend.value).replace('"', "")
+    for key in reversed(finding.mend.path):
+        written = f"{{{key}: {written}}}"
+    return f" (in a spec: {written[1:-1]})"
+
+
 def _lines(result: Linted) -> list[str]:
     count = len(result.findings)
     lines = [f"{result.target}: {f'{count} finding' + 's' * (count != 1) if count else 'no findings'}"]
@@ -30,9 +41,17 @@ def _lines(result: Linted) -> list[str]:
         known = " (in the baseline)" if finding in result.known else ""
         place = f" {finding.where}" if finding.where else ""
         lines.append(f"  {finding.severity} {finding.code}{place}: {finding.message}{known}")
-        by_itself = f" (assay fix {result.target} --code {finding.code})" if _can_be_fixed(result, finding) else ""
+        by_itself = (
+            f" (assay fix {result.target} --code {finding.code})"
+            if _can_be_fixed(result, finding)
+            else _in_a_spec(finding)
+        )
         seen = (("seen", finding.evidence), ("fix", finding.fix + by_itself))
         lines += [f"      {label}: {text}" for label, text in seen if text]
+    if codes := list(dict.fromkeys(finding.code for finding in result.findings)):
+        lines.append(
+            f"  why that matters: {', '.join(f'assay explain {code}' for code in codes[:3])}{' …' * (len(codes) > 3)}"
+        )
     reasons: dict[str, list[str]] = defaultdict(list)
     for code, reason in result.not_evaluated.items():
         reasons[reason].append(code)

@@ -66,8 +66,12 @@ class EndToken(Rule):
             elif vocabulary.kind(number) is not TokenType.CONTROL:
                 known = text in END_TEXTS
                 yield self.finding(
-                    f"the token {text!r} ends answers but is not a control token"
-                    + (" (llama.cpp mends it, others don't)" if known else ""),
+                    f"{text!r} is named as the token that ends answers, but is not a control token: "
+                    + (
+                        "llama.cpp mends that, other programs don't"
+                        if known
+                        else "answers are cut off where it occurs, and run on where they should end"
+                    ),
                     where=key,
                     evidence=f"id {number} {text!r} has the type {vocabulary.kind(number).name}",
                     fix="give the right id, or set its tokenizer.ggml.token_type to 3 (control)",

@@ -15,8 +15,9 @@ class TemplateDropsTools(TemplateRule):
 
     The model then never learns which tools there are, or forgets that it called one and what came of it. Judged on
     what llama-server passes to the template: arguments as an object or as text, content empty or null, whichever the
-    template takes. About half of all models have templates without tools, so this is an info, and an error where the
-    spec asks for checks of tools.
+    template takes. About half of all models have templates without tools, so that alone is an info, and an error where
+    the spec asks for checks of tools. A template that has tools and loses calls is at fault in any case (a warning), and
+    one that shows a call and loses what came of it leaves the model to invent the result (an error).
 
     To mend it, take a template that has tools; if the model was not trained on any, drop the checks of tools from the
     spec.
@@ -50,18 +51,25 @@ class TemplateDropsTools(TemplateRule):
         if not texts:
             first = rounds[0]
             message = f"the chat template fails on a tool call and its result: {first.error}"
-            yield self.finding(message, where=first.where, evidence=first.error, fix=FIX, severity=severity)
+            worse = Severity.ERROR if claimed else Severity.WARNING
+            yield self.finding(message, where=first.where, evidence=first.error, fix=FIX, severity=worse)
             return
-        for what, lost in (("calls", VALUE), ("results", RESULT)):
-            if not any(lost in text for text in texts):
-                evidence = f"{lost!r} is not in the prompt {texts[0]!r}"
-                yield self.finding(
-                    f"the chat template drops tool {what}",
-                    where="chat_template",
-                    evidence=evidence,
-                    fix=FIX,
-                    severity=severity,
-                )
+        if not any(VALUE in text for text in texts):
+            yield self.finding(
+                "the chat template drops tool calls: in the next turn the model doesn't know that it called one",
+                where="chat_template",
+                evidence=f"the call's argument {VALUE!r} is not in the prompt, which ends {texts[0][-150:]!r}",
+                fix=FIX,
+                severity=Severity.ERROR if claimed else Severity.WARNING,
+            )
+        if not any(RESULT in text for text in texts):
+            after = texts[0][texts[0].rfind(VALUE) :] if VALUE in texts[0] else texts[0][-150:]
+            yield self.finding(
+                "the chat template drops tool results: the model never learns what a tool that it called returned",
+                where="chat_template",
+                evidence=f"the result {RESULT!r} is nowhere in the prompt; after the call it goes on {after[:150]!r}",
+                fix=FIX,
+            )
 
 
 RULE = TemplateDropsTools()

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+from pipeline.lint.formats._base import Linted
 from pipeline.lint.formats.text import render
+from pipeline.lint.model import OVERRIDES, TEMPLATE, Finding, Mend, Severity
 from tests.lint.formats.linted import CLEAN, SOME
 
 
@@ -15,6 +19,15 @@ def test_each_finding_with_what_was_seen_and_how_to_mend_it() -> None:
         "  info A202 chat_template:1:2: BOS twice",
         "      seen: x",
         "      fix: y",
+        "  why that matters: assay explain A201, assay explain A104, assay explain A202",
         "  not evaluated: A105, A103 (no tools)",
         "fine: no findings",
     ]
+
+
+def test_what_a_spec_would_say_is_shown_where_there_is_none() -> None:
+    found = Finding("A201", Severity.ERROR, "m", "w", "e", "set the id", Mend(OVERRIDES, {"eos_token_id": 2}))
+    shown = render([Linted("some.gguf", "some.gguf", (found,))])
+    assert "fix: set the id (in a spec: engine: {overrides: {eos_token_id: 2}})" in shown
+    template = replace(found, mend=Mend(TEMPLATE, "{{ messages }}"))
+    assert "in a spec" not in render([Linted("some.gguf", "some.gguf", (template,))])

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pipeline.lint.engine import rules
 from pipeline.lint.model import Severity
 from tests import zoo
+from tests.lint.made import tokens
 from tests.lint.subjects import findings, one, sound, subject
 
 
@@ -22,7 +23,10 @@ def test_named_templates_alone_are_shown() -> None:
 
 
 def test_without_a_spec_it_is_worth_knowing_only() -> None:
-    one("A101", replace(subject(template=None), spec=None), Severity.INFO)
+    """A vocabulary with tokens that only chats need makes it doubtful."""
+    doubtful = one("A101", replace(subject(template=None), spec=None), Severity.WARNING)
+    assert "<|im_start|>" in doubtful.evidence
+    one("A101", replace(tokens(b"a", b"b"), spec=None), Severity.INFO)
 
 
 def test_completion_needs_none() -> None:

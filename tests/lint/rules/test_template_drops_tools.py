@@ -36,3 +36,12 @@ def test_one_shape_of_arguments_is_enough(guard: str) -> None:
     check = "{%- for m in messages %}{%- for c in m.tool_calls or [] %}{%- if not c.function." + guard
     picky = check + " %}{{ raise_exception('shape') }}{% endif %}{% endfor %}{% endfor %}" + chatml()
     assert findings("A105", subject(template=picky)) == []
+
+
+def test_a_template_with_tools_may_lose_neither_calls_nor_results() -> None:
+    """Whether or not a spec asks for tools."""
+    plain = zoo.spec(checks=["stop-tokens"])
+    lost = one("A105", subject(template=BROKEN["drops tool results"], spec=plain), Severity.ERROR)
+    assert "Quernville" in lost.evidence, "it shows what stands after the call"
+    one("A105", subject(template=BROKEN["drops tool calls"], spec=plain), Severity.WARNING)
+    one("A105", subject(template=BROKEN["fails on a tool call"], spec=plain), Severity.WARNING)
