@@ -97,7 +97,7 @@ class PlayedRule(Rule):
         return self.finding(
             message,
             where="chat_template",
-            evidence=f"written: {short(take.scene.text)}; came back: {came}",
+            evidence=f"came back: {came}; written: {short(take.scene.text)}",
             fix=self.fix,
             severity=Severity.INFO if self.is_mild(take) else self.severity_of(subject, take),
         )

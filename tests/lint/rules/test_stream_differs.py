@@ -22,7 +22,7 @@ def test_the_sound_model(engine_build: EngineBuild) -> None:
 def test_a_stream_with_other_text() -> None:
     other = take(scene(), streamed=Answer("Fi", finish_reason="stop"))
     found = one("A708", subject_that_played(other), Severity.WARNING)
-    assert found.evidence.endswith('whole: content "Fine"; streamed: content "Fi"')
+    assert found.evidence.startswith('came back: whole: content "Fine"; streamed: content "Fi"; written:')
 
 
 def test_a_stream_that_breaks_the_protocol() -> None:
