@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import EngineError
 from pipeline.lint.evidence.requests import GENERATIONS, REQUESTS
+from pipeline.lint.evidence.vocabulary import LONGEST
 
 if TYPE_CHECKING:
     from pipeline.lint.subject import Subject
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 READY_WITHIN, ANSWER_WITHIN = 30.0, 10.0
 CONTEXT = 1 << 15
+MOST = 8 << 20
 COUNTED = ("user", "turns", "system", "as-served")
 """Requests whose prompts are split into tokens, with what the engine adds."""
 
@@ -147,39 +149,53 @@ def _ask(server: Running) -> Served:
 
 
 def _get(server: Running) -> dict[str, Any]:
-    import httpx
-
-    try:
-        return dict(server.client.get("/props", timeout=ANSWER_WITHIN).raise_for_status().json())
-    except (httpx.HTTPError, ValueError):
-        return {}
+    status, content = _said(server, "/props", None)
+    said = _json(content)
+    return said if status == 200 else {}
 
 
 def _reply(server: Running, path: str, body: Mapping[str, Any]) -> Reply:
-    import httpx
-
-    try:
-        answer = server.client.post(path, json=body, timeout=ANSWER_WITHIN)
-    except httpx.TimeoutException:
-        return Reply(error=f"no answer within {ANSWER_WITHIN:.0f} s")
-    except httpx.HTTPError as error:
-        return Reply(error=f"the connection broke: {error}")
-    try:
-        said = answer.json()
-        if answer.is_success:
-            return Reply(text=str(said.get("prompt", "")), status=answer.status_code)
-        return Reply(error=str(said["error"]["message"]), status=answer.status_code)
-    except (ValueError, KeyError, TypeError):
-        return Reply(error=answer.text[:500], status=answer.status_code)
+    status, content = _said(server, path, body)
+    if not status:
+        return Reply(error=content.decode())
+    said = _json(content)
+    if status == 200:
+        return Reply(text=str(said.get("prompt", "")), status=status)
+    error = said.get("error")
+    message = error.get("message") if isinstance(error, dict) else None
+    return Reply(error=str(message or content[:500].decode(errors="replace")), status=status)
 
 
 def _tokens(server: Running, text: str) -> tuple[int, ...]:
+    if len(text) > LONGEST:
+        return ()
+    _, content = _said(server, "/tokenize", {"content": text, "add_special": True, "parse_special": True})
+    found = _json(content).get("tokens")
+    return tuple(found) if isinstance(found, list) and all(isinstance(number, int) for number in found) else ()
+
+
+def _said(server: Running, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes]:
+    """Ask once; return the status and the answer, or 0 and why there is none."""
     import httpx
 
-    body = {"content": text, "add_special": True, "parse_special": True}
+    content = bytearray()
+    method = "GET" if body is None else "POST"
     try:
-        return tuple(
-            server.client.post("/tokenize", json=body, timeout=ANSWER_WITHIN).raise_for_status().json()["tokens"]
-        )
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        return ()
+        with server.client.stream(method, path, json=body, timeout=ANSWER_WITHIN) as answer:
+            for chunk in answer.iter_bytes():
+                content += chunk
+                if len(content) > MOST:
+                    return 0, f"the answer grows beyond {MOST >> 20} MiB".encode()
+            return answer.status_code, bytes(content)
+    except httpx.TimeoutException:
+        return 0, f"no answer within {ANSWER_WITHIN:.0f} s".encode()
+    except httpx.HTTPError as error:
+        return 0, f"the connection broke: {error}".encode()
+
+
+def _json(content: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(content)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

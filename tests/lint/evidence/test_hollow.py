@@ -98,6 +98,16 @@ def test_a_request_that_is_never_answered_ends_the_questions(
     assert list(served.replies)[-1] == "system"
 
 
+def test_a_prompt_without_end_is_not_read_to_its_end(
+    engine_build: EngineBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hollow, "MOST", 1 << 16)
+    long = "{% if messages[0].content == 'Quernstone house rules' %}{% for a in range(3000) %}"
+    long += "a line of no use to anybody{% endfor %}{% endif %}"
+    served = replace(subject(template=long + str(sound().template)), facts=sound().facts, engine=engine_build).served
+    assert served.text("turns") and served.replies["system"].error == "the answer grows beyond 0 MiB"
+
+
 def test_without_an_engine_nothing_is_asked() -> None:
     assert replace(sound(), engine=None).served.missing == "there is no engine to ask"
 
