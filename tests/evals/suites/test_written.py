@@ -84,3 +84,10 @@ def test_smoke_is_small_and_asks_what_general_asks() -> None:
     general = {row.id: row for row in load_suite(SUITES / "general").data}
     assert len(rows) == 30 and len({row.skill for row in rows}) == 10
     assert all(general[row.id].answer == row.answer for row in rows)
+
+
+def test_the_long_text_is_long_and_plain() -> None:
+    text: str = load_suite(SUITES / "long-text").data
+    paragraphs = text.strip().split("\n\n")
+    assert len(text) > 30_000 and text.isascii()
+    assert len(paragraphs) == len(set(paragraphs)) == 60
