@@ -119,8 +119,10 @@ def lint_all(session: Session | None, targets: Iterable[str], root: Path, choice
 
 
 def _lint_files(paths: Sequence[Path], choice: Choice) -> list[Linted]:
-    """Lint files, several at once: their templates are rendered by other processes, one for each thread."""
-    if len(paths) < 2:
+    """Lint files, several at once: their templates are rendered by other processes, one for each thread. With an engine one
+    after the other, as its servers fill the machine by themselves.
+    """
+    if len(paths) < 2 or choice.engine is not None:
         return [lint_file(path, choice) for path in paths]
     with ThreadPoolExecutor(min(len(paths), os.cpu_count() or 1, _MOST_AT_ONCE)) as pool:
         return list(pool.map(lambda path: lint_file(path, choice), paths))
