@@ -145,7 +145,7 @@ def once(argv: Sequence[str], folder: Path) -> int:
         watching.join()
         if process.returncode not in (0, 1):
             err.seek(0)
-            raise RuntimeError(f"{argv}: {process.returncode} {err.read()[-1000:].decode()}")
+            raise RuntimeError(f"{argv[:4]}: {process.returncode} {err.read()[-1000:].decode()}")
     return peak[0]
 
 
@@ -164,7 +164,7 @@ def contests(made: Sequence[tuple[Path, Path]], others: Sequence[Peer], few: int
     return found
 
 
-STAGE: tuple[str, ...] = ()
+STAGE = ("--stage", "header")
 
 
 def static(made: Sequence[tuple[Path, Path]], others: Sequence[Peer], few: int, repetitions: int, folder: Path) -> bool:
