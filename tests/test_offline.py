@@ -29,6 +29,8 @@ gate
 run --force
 run
 report
+compare small small
+results small -o ../items.parquet
 bundle -o ../small.tar
 import ../small.tar
 mirror ../mirror
@@ -76,6 +78,8 @@ def test_no_command_reaches_beyond_this_machine(assayed: Project, tmp_path: Path
     program = f"PYTHONPATH={ROOT} {sys.executable} -m pipeline.cli.main"
     lines = [f"{program} {line} > /dev/null" for line in COMMANDS.split("\n") if line]
     lines += [
+        f"""run=$({program} query "SELECT id FROM runs WHERE stage = 'eval'" | tail -1 | tr -d ' ')""",
+        f"{program} reproduce $run > /dev/null",
         f"{program} serve small --port 0 > served & pid=$!",
         "for i in $(seq 300); do [ -s served ] && break; sleep 0.1; done; [ -s served ]",
         "kill -TERM $pid; wait $pid",
