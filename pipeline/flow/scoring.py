@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.core.canonical import digest_of
+from pipeline.core.errors import LockOutOfDate
 from pipeline.evals.engine import Model, compares
 from pipeline.evals.model import EvalResult
 from pipeline.flow.prepare import fetch_all, verify_all
@@ -50,6 +51,9 @@ def _reference(session: Session, lock: Lockfile) -> Model | None:
     if lock.reference is None:
         return None
     other = session.current(lock.reference.name)
+    if tuple(file.sha256 for file in other.shards) != lock.reference.weights:
+        said = f"{other.name} is not the reference that {lock.name} locks: its weights are others"
+        raise LockOutOfDate(said, hint=f"run assay lock {lock.name}")
     fetch_all(session, [other])
     verify_all(session, [other], deep=True)
     return model_of(session, session.stored(other), lock)

@@ -121,13 +121,15 @@ def _template_changes(project: Project, lock: Lockfile) -> list[Change]:
 
 
 def _reference_changes(project: Project, spec: Spec, lock: Lockfile) -> list[Change]:
-    """Return how the weights of the reference moved since, in its own lock."""
+    """Return how the weights of the reference moved since, in its own lock. Where that is not at hand, as on a machine that
+    only serves, the weights that this lock names stand.
+    """
     if lock.reference is None or spec.reference != lock.reference.name:  # a change of the spec, told as such
         return []
     try:
         now = [file.sha256 for file in read_lock(project, spec.reference).shards]
     except LockOutOfDate:
-        now = []
+        return []
     return diff(list(lock.reference.weights), now, "reference.weights")
 
 

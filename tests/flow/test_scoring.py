@@ -16,6 +16,7 @@ from pipeline.flow.locking import make_lock, make_locks
 from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
 from pipeline.flow.stages import do, jobs_of, perform
+from pipeline.lock.load import read_lock
 from tests.projects import SPEC, alive, command_of, descendants, edit, make_project, start, stop, until
 
 MODELS = Path(__file__).parents[2] / "models" / "tiny-chat"
@@ -74,8 +75,15 @@ def test_other_weights_of_the_reference_make_the_lock_stale(compared: Project) -
     session.current("small")
     shutil.copy(MODELS / "tiny-chat-q8_0.gguf", compared.root / "models" / "large.gguf")
     make_lock(session, "large", upgrade=True)
+    small = read_lock(compared, "small")
     with pytest.raises(LockOutOfDate, match=r"reference\.weights"):
         session.current("small")
+    fetch_all(session, [small])
+    [job] = [job for job in jobs_of(session, small, ["eval"]) if job.key.subject == "drift"]
+    with pytest.raises(LockOutOfDate, match="large is not the reference that small locks"):
+        perform(session, job)
+    (compared.lockfiles / "large.lock.json").unlink()
+    assert session.current("small") == small  # a machine that only serves has no lock of the reference
 
 
 def test_a_suite_that_compares_is_refused_without_a_reference(compared: Project) -> None:
