@@ -161,3 +161,19 @@ def test_the_main_job_asks_the_engine_too(project: Project) -> None:
     fetch_all(session, [session.current("small")])
     (done,) = do(session, jobs_of(session, session.current("small"), ["lint"]))
     assert "A615" in [finding.code for finding in done.run.result.findings]
+
+
+def test_many_files_are_judged_each_for_itself_and_told_in_order(faulty: Path, tmp_path: Path) -> None:
+    paths = [zoo.SOUND, faulty] * 4
+    for number in range(3):
+        path = tmp_path / f"greeting-{number}.gguf"
+        zoo.led(f"{{{{- 'Greeting {number}' -}}}}{{{{ raise_exception('no {number}') }}}}")(path)
+        paths.append(path)
+    found = lint_all(None, [str(path) for path in paths], Path(), Choice())
+    assert [result.target for result in found] == [str(path) for path in paths]
+    assert [set(codes(result)) for result in found[:8]] == [set(), {"A201"}] * 4
+    for number, result in enumerate(found[8:]):
+        assert [f"no {number}" in finding.message for finding in result.findings] == [True]
+    (tmp_path / "cut.gguf").write_bytes(zoo.SOUND.read_bytes()[:500])
+    with pytest.raises(UsageError, match=r"cut\.gguf"):
+        lint_all(None, [str(zoo.SOUND), str(tmp_path / "cut.gguf"), str(zoo.SOUND)], Path(), Choice())
