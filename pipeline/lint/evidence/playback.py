@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.core.errors import EngineError
 from pipeline.gguf.types import TokenType
+from pipeline.gguf.values import Array
 from pipeline.lint.evidence.manner import Marks
 from pipeline.lint.evidence.rehearsal import Rehearsal
 from pipeline.lint.evidence.scenes import Played, Scene, Take
@@ -55,11 +56,11 @@ def play(subject: Subject) -> Played:
 
 
 def _control(subject: Subject) -> frozenset[str]:
-    return frozenset(
-        text
-        for text in subject.vocabulary.special
-        if subject.vocabulary.kind(subject.vocabulary.ids[text]) == TokenType.CONTROL
+    types = subject.header.metadata.get("tokenizer.ggml.token_type")
+    numbers = (
+        [number for number, kind in enumerate(types) if kind == TokenType.CONTROL] if isinstance(types, Array) else []
     )
+    return frozenset(subject.vocabulary.text(number) or "" for number in numbers)
 
 
 class _Stage:
