@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from pipeline.cli.main import COMMANDS, assay
 from pipeline.core import errors
 from pipeline.core.kinds import discover
 from pipeline.evals.engine import load_suite as load_eval
+from pipeline.evals.instructions.content import CONTENTS
+from pipeline.evals.instructions.form import FORMS
+from pipeline.evals.instructions.length import LENGTHS
 from pipeline.lock.model import Lockfile
 from pipeline.record.schema import migrate
 from pipeline.spec.load import read_model
@@ -183,7 +187,18 @@ def suites() -> str:
     ]
     for name, kind in discover("pipeline.evals.kinds").items():
         parts += [f"## Kind {name}", doc(kind), doc(kind.Config), keys(kind.Config)]
+        if name == "instruction_following":
+            parts += ["### Instructions", _instructions()]
     return "\n\n".join(parts)
+
+
+def _instructions() -> str:
+    rows = []
+    for kind in typing.get_args(LENGTHS | CONTENTS | FORMS):
+        names = [key for key in kind.model_fields if key != "id"]
+        (id,) = typing.get_args(kind.model_fields["id"].annotation)
+        rows.append((f"`{id}`", ", ".join(f"`{name}`" for name in names), " ".join(doc(kind).split())))
+    return table(("Instruction", "Arguments", "What the answer must have"), *sorted(rows))
 
 
 def _size(folder: Path, kind: str) -> str:
