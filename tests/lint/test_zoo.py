@@ -51,4 +51,5 @@ def test_sound_model_rewritten_raises_nothing(tmp_path: Path) -> None:
 
 
 def test_every_rule_has_a_defect() -> None:
-    assert {defect.rule for defect in zoo.DEFECTS.values()} == set(rules())
+    without = {"A622"}  # a file alone can't have this fault: it is in what was locked before
+    assert {defect.rule for defect in zoo.DEFECTS.values()} == set(rules()) - without
