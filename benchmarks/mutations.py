@@ -152,6 +152,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer-python", type=Path, help="an interpreter that has the peers of requirements/peers.txt")
     parser.add_argument("--only", metavar="TEXT", default="", help="only faults with this in their name")
+    stages = [str(stage) for stage in Stage]
+    parser.add_argument("--stages", nargs="+", choices=stages, default=stages, help="only faults of these stages")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="assay-mutations-") as name:
         as_installed(Path(name))
@@ -159,11 +161,11 @@ def main() -> int:
         sound, _ = bench.ours(zoo.SOUND, None)
         rows = []
         for fault, mutation in mutations().items():
-            if args.only in fault:
+            if args.only in fault and mutation.stage in args.stages:
                 print(f"  {fault}", file=sys.stderr, flush=True)
                 rows.append(bench.row(mutation))
         report(bench, rows)
-        if not args.only:
+        if not args.only and "header" in args.stages:
             malformed(bench)
     print(f"\nThe sound file: {', '.join(sorted(sound)) or 'nothing'}")
     return 0 if not sound and all(caught(row[3]) for row in rows) else 1
