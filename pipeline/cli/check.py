@@ -20,8 +20,9 @@ from pipeline.cli.stage import run_stage
     help="Run on another build too (a llama-server or its folder, of any commit), and say what differs.",
 )
 def check(app: App, names: tuple[str, ...], force: bool, against: Path | None) -> int:
-    """Check behaviour through llama-server: stop tokens, tool calling. Exit 1 when a case of a required group does not
-    pass; with --against, when anything is worse on the other build.
+    """Check behaviour through llama-server with the suites that the spec names: each case whole and streamed, graded, the
+    groups with their pass rates, and the likely cause of what fails. Exit 1 when a required group does not pass; with
+    --against, when anything is worse on the other build.
 
     \b
     assay check tiny-chat
