@@ -90,7 +90,6 @@ REPORTS: dict[str, str] = {
     "thinking-off-unless-asked": "MiniCPM4.1-8B, Hunyuan-7B on llama-server",
     "generation-prompt-space": "llama.cpp#24181 llama.cpp#25238",
     "result-turn-not-closed": "Gemma 4's template, e51e7dcd",
-    "template-loses-answers-with-thought": "Devstral-Small-2507 on llama-server",
     "template-placeholder": "unsloth#868 unsloth#953",
     "template-drops-tools": "ollama#13768 ollama#9353 ollama#6980",
     "template-fails-on-tools": "ollama#8982 ollama#6371",
@@ -99,6 +98,16 @@ REPORTS: dict[str, str] = {
     "arguments-text-encoded-twice": "llama.cpp#19620",
     "template-loses-second-call": "llama.cpp#14101",
     "generation-prompt-opens-thinking": "llama.cpp#24671 llama.cpp#12275",
+    "html-tag-ends-answers": "llama.cpp#9606 llama.cpp#9609",
+    "calls-are-no-json": "llama.cpp#20305",
+    "looks-like-another-family": "Devstral-Small-2507 on llama-server",
+    "thinking-forced-off": "MiniCPM4.1-8B, Hunyuan-7B on llama-server",
+    "line-before-bos": "llama-cpp-python#1501 LiveCodeBench#146",
+    "calls-end-in-another-token": "llama.cpp#8858",
+    "calls-within-one-marker": "llama.cpp#14101",
+    "quotes-not-escaped": "llama.cpp#24667",
+    "thoughts-without-a-marker": "llama.cpp#24671",
+    "calls-in-words": "ollama#6390 ollama#9437",
 }
 """Where a fault was seen in public: issues of the projects that are named, or a model."""
 
