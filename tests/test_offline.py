@@ -21,6 +21,7 @@ verify
 verify --deep
 inspect small
 lint
+fix small --dry-run
 explain
 check
 eval
