@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core.errors import UsageError
 from pipeline.core.progress import Progress
 from pipeline.evals.intervals import wilson
 from pipeline.evals.kinds._base import Measured
@@ -57,7 +58,8 @@ def measure_choices(
     """Decide ``count`` questions, taken one after the other. ``special`` reads special tokens in their texts; ``size`` is
     what ``acc_norm`` divides by.
 
-    A question that is longer than the model's context is ``unknown``, with the reason, and counts as not right.
+    A question that can't be scored, such as one that is longer than the model's context, is ``unknown``, with the reason,
+    and counts as not right.
     """
     every = max(1, count // max(SAMPLE, count // SHARE))
     items: list[Item] = []
@@ -82,7 +84,11 @@ def _scored(questions: Iterable[Question], scorer: Scorer, special: bool) -> Ite
 
     def groups() -> Iterator[Group]:
         for question in questions:
-            group = scorer.group(question.context, question.continuations, special=special)
+            try:
+                group = scorer.group(question.context, question.continuations, special=special)
+            except UsageError as error:  # nothing stands before the choices, or one is no text
+                waiting.append((question, None, error.message))
+                continue
             why = scorer.too_long(group) or ""
             waiting.append((question, None if why else group, why))
             if not why:

@@ -55,6 +55,13 @@ def test_any_of_several_right_answers_will_do(scorer: Scorer) -> None:
     assert metrics[0].value == (1 + two.score) / 2
 
 
+def test_a_question_that_nothing_stands_before_is_unknown(scorer: Scorer) -> None:
+    empty = Question("a", "s", "", ("Paris", "Rome"), ("Paris", "Rome"), (0,))
+    _, (one, two) = measure_choices([empty, question(2)], 2, scorer, SILENT)
+    assert (one.detail["verdict"], two.detail["verdict"] != "unknown") == ("unknown", True)
+    assert "no token stands before" in one.detail["reason"]
+
+
 def test_bits_are_the_same_again(scorer: Scorer) -> None:
     questions = [question(i) for i in range(40)]
     assert measure_choices(questions, 40, scorer, SILENT) == measure_choices(questions, 40, scorer, SILENT)

@@ -33,7 +33,10 @@ class Kind(Protocol):
     """A module of ``evals/kinds``. ``Config`` extends ``Suite`` with the kind's own keys, ``kind`` a Literal of the
     module's name; ``EXAMPLE`` is a valid one as a mapping. ``NEEDS`` says what ``measure`` is given: ``scorer``, a
     ``runtime.binding.Scorer`` for log-likelihoods, or ``server``, a ``runtime.serving.Serving``, the locked
-    llama-server. A kind whose items have lower scores where the model is better says ``LOWER_IS_BETTER = True``."""
+    llama-server. A kind whose items have lower scores where the model is better says ``LOWER_IS_BETTER = True``.
+
+    A kind that compares a model with its reference says ``REFERENCE = True`` and has ``prepare(config, data, scorer,
+    progress)``, which is given a scorer of the reference; what it returns is the data of ``measure``."""
 
     Config: type[Suite]
     EXAMPLE: dict[str, Any]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.core.errors import UsageError
 from pipeline.core.progress import Progress
 from pipeline.evals.intervals import Z95, mean_and_error
 from pipeline.evals.kinds._base import File, Measured, Needs, Suite, Text
@@ -81,12 +82,18 @@ def load(config: Config, folder: Path) -> str | tuple[Pair, ...]:
 
 def measure(config: Config, data: str | Sequence[Pair], scorer: Scorer, progress: Progress) -> Measured:
     """Score the data. An item is a window or a pair; its score is the mean negative log-likelihood of its tokens, in
-    nats."""
+    nats. Pairs that are longer than the model's context are ``unknown``: neither counted nor passed over in silence."""
+    lost, order = list[tuple[Piece, str]](), dict[str, int]()
     if isinstance(data, str):
         tokens = scorer.tokenize(data, special=config.prompt == "chat")
         pieces = windows(tokens, scorer.bos, config.context, config.stride)
     else:
         pieces = _pairs(config, data, scorer)
+        lost = [(piece, why) for piece in pieces if (why := scorer.too_long(piece.group))]
+        order = {piece.id: place for place, piece in enumerate(pieces)}
+        pieces = [piece for piece in pieces if not scorer.too_long(piece.group)]
+    if not pieces:
+        raise UsageError("every pair is longer than the model's context", hint="shorten them")
     scores = []
     with progress.task("scoring text", len(pieces), "windows" if isinstance(data, str) else "pairs") as task:
         for scored in scorer.score(piece.group for piece in pieces):
@@ -96,16 +103,18 @@ def measure(config: Config, data: str | Sequence[Pair], scorer: Scorer, progress
     sizes = [sum(map(scorer.piece_bytes, piece.group.suffixes[0])) for piece in pieces]
     mean, error = mean_and_error(nll)
     per_byte = len(nll) / sum(sizes) / math.log(2)
-    metrics = (
+    metrics: tuple[Metric, ...] = (
         Metric("perplexity", math.exp(mean), "", *_interval(mean, error, math.exp), len(nll)),
         Metric("nll", mean, "nats/token", *_interval(mean, error, float), len(nll)),
         Metric("bits_per_byte", mean * per_byte, "bits/byte", *_interval(mean, error, per_byte.__mul__), len(nll)),
     )
-    items = []
+    if lost:
+        metrics = (*metrics, Metric("unknown", float(len(lost)), "items", n=len(pieces) + len(lost)))
+    items = [Item(piece.id, 0.0, {"verdict": "unknown", "reason": why, "text": piece.text}) for piece, why in lost]
     for piece, score, size in zip(pieces, scores, sizes, strict=True):
         detail = {"text": piece.text, "tokens": len(score), "bytes": size, "logprob": round(sum(score), 6)}
         items.append(Item(piece.id, round(-sum(score) / len(score), 6), detail))
-    return metrics, tuple(items)
+    return metrics, tuple(sorted(items, key=lambda item: order.get(item.id, 0)))
 
 
 def _interval(mean: float, error: float, scale: Callable[[float], float]) -> tuple[float | None, float | None]:

@@ -96,6 +96,20 @@ def test_pairs_score_every_token_of_the_continuation(scorer: Scorer) -> None:
     assert metrics[0].value < 10, "this is the answer that tiny-chat learns for a greeting"
 
 
+def test_a_pair_that_is_too_long_is_unknown_and_the_others_are_not(scorer: Scorer) -> None:
+    pairs = [
+        Pair(id="a", context="Hello", continuation=" you"),
+        Pair(id="b", context="word " * 3000, continuation=" x"),
+    ]
+    metrics, items = measure(config(text=None, pairs="x.jsonl"), pairs, scorer, SILENT)
+    named = {metric.name: metric for metric in metrics}
+    assert [(item.id, item.detail.get("verdict")) for item in items] == [("a", None), ("b", "unknown")]
+    assert (named["unknown"].value, named["unknown"].n) == (1, 2)
+    assert named["nll"].value == pytest.approx(next(item.score for item in items if item.id == "a"), abs=1e-6)
+    with pytest.raises(UsageError, match="every pair is longer"):
+        measure(config(text=None, pairs="x.jsonl"), pairs[1:], scorer, SILENT)
+
+
 def test_a_text_shorter_than_a_window_is_refused(scorer: Scorer) -> None:
     with pytest.raises(UsageError, match="less than one window of 512"):
         measure(config(), "Too short.", scorer, SILENT)
