@@ -78,7 +78,7 @@ def _unlike(take: Take) -> Iterator[Grade]:
         yield Grade.PARALLEL if len(wanted) > 1 and came[:1] == wanted[:1] else Grade.ARGUMENT
     if scene.thought and not (scene.thought in answer.reasoning and answer.reasoning.count("<") == 0):
         yield Grade.THINKING
-    if scene.thought and scene.thought in answer.content:
+    if (scene.thought and scene.thought in answer.content) or (not scene.calls and scene.content in answer.reasoning):
         yield Grade.THINKING
     end = scene.end.strip()
     if scene.ended and end and answer.content.rstrip().endswith(end):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pipeline.lint.evidence.grades import Grade
+from pipeline.lint.evidence.grades import Grade, grade
 from pipeline.lint.evidence.scenes import Take
 from pipeline.lint.model import Severity
 from pipeline.lint.rules._played import PlayedRule
@@ -28,7 +28,10 @@ class ServerFailsAtAnswer(PlayedRule):
     mild = ("bare", "marked")
 
     def severity_of(self, subject: Subject, take: Take) -> Severity:
-        return Severity.WARNING if take.scene.calls and not take.died else Severity.ERROR
+        """An error where no answer in words comes through at all: some templates show answers in one of two ways."""
+        words = [other for other in subject.played.takes.values() if other.scene.whole and not other.scene.calls]
+        some = any(grade(other) is None for other in words if other.scene.name != "bare")
+        return Severity.ERROR if take.died or not (take.scene.calls or some) else Severity.WARNING
 
 
 RULE = ServerFailsAtAnswer()

@@ -53,6 +53,7 @@ def test_what_is_as_it_should_be_gets_no_grade(fine: Take) -> None:
         (take(CALLS, Answer("", "", (CAME,), "length")), Grade.ENDLESS),
         (take(THINKS, Answer("Hm</think>Fine", finish_reason="stop")), Grade.THINKING),
         (take(THINKS, Answer("Fine", "<think>Hm", finish_reason="stop")), Grade.THINKING),
+        (take(scene(), Answer("", "Fine", finish_reason="stop")), Grade.THINKING),
         (take(scene(), Answer(f"Fine{END}", finish_reason="stop")), Grade.LEAK),
         (take(scene(), Answer("Fi\ufffd", finish_reason="stop")), Grade.LETTERS),
         (take(scene(), Answer("Fi", finish_reason="stop")), Grade.LOST),

@@ -26,6 +26,11 @@ def test_plain_answers_that_fail_are_an_error() -> None:
     assert one("A709", subject_that_played(take(scene(), REFUSED)), Severity.ERROR)
 
 
+def test_a_warning_where_another_way_to_answer_comes_through() -> None:
+    thinks = take(scene("thought", thought="Hm"))
+    assert one("A709", subject_that_played(take(scene(), REFUSED), thinks), Severity.WARNING)
+
+
 def test_a_server_that_dies_is_an_error() -> None:
     gone = take(scene("call", calls=(CALL,)), Answer(trouble=Trouble("server_crash", "broke")), died=True)
     assert "the server is gone" in one("A709", subject_that_played(gone), Severity.ERROR).evidence
