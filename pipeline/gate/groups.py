@@ -61,7 +61,8 @@ def _rated(tally: Tally, rate: float) -> tuple[Verdict, str]:
     if high < rate:
         return FAIL, f"{said}: even the upper bound is under {rate:g}"
     more = _missing(tally, rate)
-    wanted = f"{more} more {_plural(more, 'trial that passes', 'trials that pass')} would show it (`repeat: seeds`, or more cases)"
+    passes = _plural(more, "trial that passes", "trials that pass")
+    wanted = f"{more} more {passes} would show it (more cases, or seeds where the sampling is not greedy)"
     return UNKNOWN, f"{said}: the lower bound is under {rate:g}; {wanted}"
 
 
