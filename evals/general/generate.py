@@ -390,7 +390,8 @@ def items() -> list[dict[str, Any]]:
         letters = any(len(one) == 1 and one.isalpha() for one in (question.answer, *question.wrong))
         if number % 4 == 0 and not letters:  # a choice that is a letter would be taken for that of another
             choices, place = lettered(id, question)
-            content |= {"question": question.text, "choices": choices, "match": "choice", "answer": place}
+            text = f"{question.text}\nAnswer with the letter of the right choice:"
+            content |= {"question": text, "choices": choices, "match": "choice", "answer": place}
         elif question.hint == NUMBER:
             value = float(question.answer)
             answer = int(value) if value.is_integer() else value
