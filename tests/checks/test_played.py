@@ -7,7 +7,8 @@ from pathlib import Path
 from pipeline.checks.engine import Checked, load_suite, run_suite
 from pipeline.checks.probe import Probe
 from pipeline.gguf.header import read_header
-from pipeline.runtime.playback import Script, write_playback
+from pipeline.runtime.playback import write_playback
+from pipeline.runtime.script import Script
 from tests.conftest import Serve
 
 HEAD = """\
