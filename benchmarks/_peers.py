@@ -56,7 +56,7 @@ class Peer:
             try:
                 return Said(self.read(done.stdout, report), done.returncode == 0, seconds)
             except (ValueError, OSError, KeyError) as error:
-                if done.returncode not in (1, 2):
+                if done.returncode not in (1, 2, 3):
                     raise RuntimeError(f"{self.name} on {path.name}: {done.returncode} {done.stderr[-500:]}") from error
                 return Said(frozenset({("refused", done.stderr[-200:])}), False, seconds)
 
