@@ -73,8 +73,11 @@ def require_known(schema: Any, root: Any = None, at: str = "") -> None:
             raise ValueError(f"{here} wants a number")
 
 
-def faults(value: Any, schema: Any, root: Any = None, at: str = "$", depth: int = 0) -> Iterator[str]:
-    """Yield what is wrong with a value, each fault with its place (``$.items[2]``)."""
+def faults(
+    value: Any, schema: Any, root: Any = None, at: str = "$", depth: int = 0, following: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """Yield what is wrong with a value, each fault with its place (``$.items[2]``). ``following`` are the references that
+    led here from the same place: one that leads back to itself is fitted by nothing."""
     root = schema if root is None else root
     if depth > DEEPEST:
         yield f"{at}: nested too deeply"
@@ -85,10 +88,13 @@ def faults(value: Any, schema: Any, root: Any = None, at: str = "$", depth: int 
         return
 
     def inner(part: Any, sub: Any, place: str) -> list[str]:
-        return list(faults(part, sub, root, place, depth + 1))
+        return list(faults(part, sub, root, place, depth + 1, following if place == at else frozenset()))
 
-    if "$ref" in schema:
-        yield from inner(value, _resolve(schema["$ref"], root), at)
+    if (reference := schema.get("$ref")) is not None:
+        if reference in following:
+            yield f"{at}: $ref {reference!r} leads back to itself"
+            return
+        yield from faults(value, _resolve(reference, root), root, at, depth + 1, following | {reference})
     if "type" in schema:
         names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         if not any(_TYPES[name](value) for name in names):
@@ -136,7 +142,9 @@ def _array(value: list[Any], schema: dict[str, Any], at: str, inner: Any) -> Ite
             yield from inner(part, schema["items"], f"{at}[{number}]")
     if schema.get("uniqueItems") and any(same(a, b) for i, a in enumerate(value) for b in value[:i]):
         yield f"{at}: an item stands twice"
-    if "contains" in schema and all(inner(part, schema["contains"], at) for part in value):
+    if "contains" in schema and all(
+        inner(part, schema["contains"], f"{at}[{number}]") for number, part in enumerate(value)
+    ):
         yield f"{at}: no item is as wanted"
 
 

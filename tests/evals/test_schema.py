@@ -50,7 +50,7 @@ def _schemas(inner: Any) -> Any:
     )
 
 
-SCHEMAS = st.recursive(st.booleans() | st.just({}), _schemas, max_leaves=8)
+SCHEMAS: st.SearchStrategy[Any] = st.recursive(st.booleans() | st.just({}), _schemas, max_leaves=8)
 
 
 @given(SCHEMAS, VALUES)
@@ -89,9 +89,26 @@ def test_references_within_the_schema() -> None:
     require_known(schema)
     assert list(faults({"v": 1, "next": {"v": 2}}, schema)) == []
     assert list(faults({"v": 1, "next": {}}, schema)) == ["$.next: 'v' is missing"]
-    endless = {"$ref": "#"}
+
+
+@pytest.mark.parametrize(
+    "endless", [{"$ref": "#"}, {"anyOf": [{"$ref": "#"}] * 9}, {"allOf": [{"not": {"$ref": "#"}}] * 9}]
+)
+def test_a_schema_that_leads_back_to_itself_ends(endless: dict[str, Any]) -> None:
     require_known(endless)
-    assert any("too deeply" in fault for fault in faults(1, endless))
+    assert len(list(faults(1, endless))) < 100
+    assert list(faults(1, {"$ref": "#"})) == ["$: $ref '#' leads back to itself"]
+
+
+def test_deep_values_end() -> None:
+    schema = {"type": "array", "items": {"$ref": "#"}}
+    value: list[Any] = []
+    for _ in range(20):
+        value = [value]
+    assert list(faults(value, schema)) == []
+    for _ in range(60):
+        value = [value]
+    assert any("too deeply" in fault for fault in faults(value, schema))
 
 
 @pytest.mark.parametrize(
