@@ -17,10 +17,13 @@ def schema(app: App, which: str) -> int:
     \b
     assay schema > spec.schema.json
     """
+    from pydantic import BaseModel
+
     from pipeline.lock.model import Lockfile
     from pipeline.spec.model import Spec
     from pipeline.spec.policy import Policy
 
-    described = {"spec": Spec, "lock": Lockfile, "policy": Policy}[which].model_json_schema()
+    models: dict[str, type[BaseModel]] = {"spec": Spec, "lock": Lockfile, "policy": Policy}
+    described = models[which].model_json_schema()
     app.answer("schema", {"of": which, "json_schema": described}, json.dumps(described, indent=2))
     return 0
