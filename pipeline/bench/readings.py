@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ class Reading:
     to give way; ``pressure``: seconds in which some task of the machine waited for ``cpu``, ``memory`` or ``io``;
     ``stolen``: seconds that the hypervisor gave to others; ``throttled``: how often a core was slowed for heat;
     ``mhz``: the mean clock of all cores; ``celsius``: the hottest sensor; ``joules``: energy that the processors took,
-    by their own counters, which only root may read on most systems.
+    by their own counters, which only root may read on most systems; ``waited``: for each thread of the process, by its
+    number, the seconds in which it was ready to run and had no core.
     """
 
     wall: float
@@ -35,6 +36,7 @@ class Reading:
     mhz: float | None = None
     celsius: float | None = None
     joules: float | None = None
+    waited: tuple[tuple[str, float], ...] = ()
 
 
 def read(pid: int, root: Path = Path("/")) -> Reading:
@@ -60,6 +62,7 @@ def read(pid: int, root: Path = Path("/")) -> Reading:
         sum(clocks) / len(clocks) / 1000 if clocks else _cpuinfo_mhz(proc / "cpuinfo"),
         max(heat) / 1000 if heat else None,
         sum(energy) / 1e6 if energy else None,
+        tuple(_waited(proc / str(pid) / "task")),
     )
 
 
@@ -67,6 +70,14 @@ def _switches(tasks: Path) -> int | None:
     found = [re.search(r"nonvoluntary_ctxt_switches:\s+(\d+)", _text(task / "status")) for task in _listed(tasks)]
     counts = [int(match[1]) for match in found if match]
     return sum(counts) if counts else None
+
+
+def _waited(tasks: Path) -> Iterator[tuple[str, float]]:
+    """Yield each thread's time on the run queue: the second number of its ``schedstat``, in nanoseconds."""
+    for task in _listed(tasks):
+        columns = _text(task / "schedstat").split()
+        if len(columns) == 3 and columns[1].isdigit():
+            yield task.name, int(columns[1]) / 1e9
 
 
 def _pressure(proc: Path, kind: str) -> float | None:

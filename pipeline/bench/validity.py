@@ -3,7 +3,8 @@
 The rules are stated here and in the record. A repetition of a CPU-bound program counts only if its threads ran nearly
 all the time: the share of CPU time tells the good from the bad, where a small spread alone does not (two threads that
 take turns with a neighbour are slow, and steadily so). Time stolen by the hypervisor, waiting of others, and cores slowed
-for heat speak against a repetition too. Where a counter is missing, the rule that needs it is left out, and the
+for heat speak against a repetition too. A server and its client rest between requests, so their share tells nothing: what
+speaks against them is that one of their threads was ready to run and had no core. Where a counter is missing, the rule that needs it is left out, and the
 repetition says so.
 """
 
@@ -18,6 +19,7 @@ Number = TypeVar("Number", int, float)
 
 LEAST_SHARE = 0.97
 MOST_STOLEN = 0.02
+MOST_WAITED = 0.03
 MOST_PRESSURE = 0.10
 # The kernel sums up pressure every two seconds, and stolen time in ticks of 10 ms: over less they say nothing.
 PRESSURE_SECONDS = 4.0
@@ -27,7 +29,7 @@ STOLEN_SECONDS = 0.5
 @dataclass(frozen=True)
 class Conditions:
     """How something ran. ``share``: CPU time / (wall time x threads); the other shares are of the wall time. Values are
-    None where nobody tells, with the reason in ``missing``. ``against`` says what speaks against it; empty: it counts.
+    None where nobody tells (``waited``: of the thread that waited most for a core), with the reason in ``missing``. ``against`` says what speaks against it; empty: it counts.
     """
 
     seconds: float
@@ -40,6 +42,7 @@ class Conditions:
     mhz: float | None = None
     celsius: float | None = None
     joules: float | None = None
+    waited: float | None = None
     against: tuple[str, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -64,9 +67,12 @@ class Conditions:
         return {**rounded, "pressure": pressure, "against": list(self.against), "missing": dict(self.missing)}
 
 
-def between(before: Reading, after: Reading, *, threads: int, offloaded: bool) -> Conditions:
+def between(
+    before: Reading, after: Reading, *, threads: int, offloaded: bool, steady: bool = True, own: float = 0.0
+) -> Conditions:
     """Judge what ran between two readings on ``threads`` threads. ``offloaded``: a GPU did the work, and the CPU may
-    wait.
+    wait. ``steady``: it had work all the time; where it had not, it may rest but not wait, but for the share ``own`` of
+    the time, which belongs to what was measured with it.
     """
     seconds = after.wall - before.wall
     missing: dict[str, str] = {}
@@ -89,19 +95,26 @@ def between(before: Reading, after: Reading, *, threads: int, offloaded: bool) -
     sensors = {"throttled": throttled, "mhz": after.mhz, "celsius": after.celsius, "joules": joules}
     missing |= {name: "this machine has no such sensor" for name, value in sensors.items() if value is None}
     stolen = stolen / seconds if stolen is not None and "stolen" not in missing else None
+    earlier = dict(before.waited)
+    delays = [total - earlier.get(thread, 0.0) for thread, total in after.waited]
+    waited = max(delays) / seconds if delays and seconds > 0 else None
+    if waited is None:
+        missing["waited"] = "the kernel does not say"
     against = []
-    if share is not None and not offloaded and share < LEAST_SHARE:
+    if share is not None and steady and not offloaded and share < LEAST_SHARE:
         against.append(f"its threads ran {share:.0%} of the time: something else used the cores")
+    if waited is not None and not steady and waited > MOST_WAITED + own:
+        against.append(f"one of its threads waited for a core {waited:.0%} of the time: something else used the cores")
     if stolen is not None and stolen > MOST_STOLEN:
         against.append(f"the hypervisor gave {stolen:.0%} of the time to others")
-    if (waited := pressure.get("memory", 0.0)) > MOST_PRESSURE:
-        against.append(f"memory was short {waited:.0%} of the time")
-    if (waited := pressure.get("cpu", 0.0)) > MOST_PRESSURE and not offloaded:
-        against.append(f"tasks waited for a core {waited:.0%} of the time")
+    if (stalled := pressure.get("memory", 0.0)) > MOST_PRESSURE:
+        against.append(f"memory was short {stalled:.0%} of the time")
+    if (stalled := pressure.get("cpu", 0.0)) > MOST_PRESSURE and not offloaded:
+        against.append(f"tasks waited for a core {stalled:.0%} of the time")
     if throttled:
         against.append(f"cores were slowed for heat {throttled} times")
     return Conditions(
-        *(seconds, share, switches, stolen, pressure, throttled, after.load, after.mhz, after.celsius, joules),
+        *(seconds, share, switches, stolen, pressure, throttled, after.load, after.mhz, after.celsius, joules, waited),
         against=tuple(against),
         missing=missing,
     )

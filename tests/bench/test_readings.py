@@ -19,6 +19,7 @@ def put(root: Path, path: str, text: str) -> None:
 def test_every_counter_is_read(tmp_path: Path) -> None:
     put(tmp_path, "proc/7/task/7/status", "Name:\tx\nvoluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t3\n")
     put(tmp_path, "proc/7/task/8/status", "nonvoluntary_ctxt_switches:\t4\n")
+    put(tmp_path, "proc/7/task/7/schedstat", "5000000000 1500000000 77\n")
     for kind in ("cpu", "memory", "io"):
         put(tmp_path, f"proc/pressure/{kind}", "some avg10=0.00 avg60=0.00 avg300=0.00 total=2500000\nfull total=9\n")
     ticks = os.sysconf("SC_CLK_TCK")
@@ -32,6 +33,7 @@ def test_every_counter_is_read(tmp_path: Path) -> None:
     for package, joules in (("intel-rapl:0", 5_000_000), ("intel-rapl:1", 7_000_000), ("intel-rapl:0:0", 4_000_000)):
         put(tmp_path, f"sys/class/powercap/{package}/energy_uj", str(joules))
     found = read(7, tmp_path)
+    assert found.waited == (("7", 1.5),)
     assert found.joules == 12.0, "what is part of a package is not counted twice"
     assert (found.switches, found.stolen, found.load) == (7, 3.0, 1.5)
     assert found.pressure == (("cpu", 2.5), ("memory", 2.5), ("io", 2.5))

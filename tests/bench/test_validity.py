@@ -13,8 +13,12 @@ import pytest
 from pipeline.bench.readings import Reading, read
 from pipeline.bench.validity import Conditions, between
 
-ZERO = Reading(0.0, 0.0, 0, (("cpu", 0.0), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2000.0, 50.0, 100.0)
-AFTER = Reading(10.0, 20.0, 5, (("cpu", 0.5), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2100.0, 60.0, 350.0)
+ZERO = Reading(
+    0.0, 0.0, 0, (("cpu", 0.0), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2000.0, 50.0, 100.0, (("7", 0.0),)
+)
+AFTER = Reading(
+    10.0, 20.0, 5, (("cpu", 0.5), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2100.0, 60.0, 350.0, (("7", 0.1), ("8", 0.2))
+)
 
 
 def judged(*, offloaded: bool = False, **changes: Any) -> Conditions:
@@ -46,6 +50,16 @@ def test_what_speaks_against_it(changes: dict[str, Any], words: str) -> None:
     assert words in found.against[0]
 
 
+@pytest.mark.parametrize(("waited", "own", "valid"), [(0.2, 0.0, True), (0.9, 0.0, False), (0.9, 0.08, True)])
+def test_what_rests_between_requests_is_judged_by_how_long_it_waited_for_a_core(
+    waited: float, own: float, valid: bool
+) -> None:
+    after = replace(AFTER, cpu=1.0, waited=(("7", 0.0), ("8", waited)))
+    found = between(ZERO, after, threads=2, offloaded=False, steady=False, own=own)
+    assert found.valid == valid and found.waited == pytest.approx(waited / 10)
+    assert valid or "waited for a core 9% of the time" in found.against[0]
+
+
 def test_an_energy_counter_that_began_anew_tells_nothing() -> None:
     assert judged(joules=50.0).joules is None
 
@@ -59,7 +73,7 @@ def test_what_a_system_does_not_tell_is_said_and_not_judged() -> None:
     found = between(Reading(0.0), Reading(10.0), threads=1, offloaded=False)
     assert found.valid
     assert (found.share, found.stolen, found.pressure, found.mhz) == (None, None, {}, None)
-    assert set(found.missing) == {"share", "stolen", "pressure", "throttled", "mhz", "celsius", "joules"}
+    assert set(found.missing) == {"share", "stolen", "pressure", "throttled", "mhz", "celsius", "joules", "waited"}
     brief = between(
         ZERO, replace(AFTER, wall=0.1, cpu=0.2, stolen=0.1, pressure=(("cpu", 0.1),)), threads=2, offloaded=False
     )
