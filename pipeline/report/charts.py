@@ -49,7 +49,7 @@ def draw(title: str, bars: Sequence[Bar], *, bounds: Sequence[tuple[str, float]]
     drawing["role"] = "img"
     drawing["aria-label"] = f"{title}: " + "; ".join(f"{bar.name} {bar.shown}" for bar in bars)
     drawing.set_desc(title=title)
-    ticks = _ticks(top or max(_numbers(bars, bounds), default=1.0) or 1.0)
+    ticks = round_numbers(top or max(_numbers(bars, bounds), default=1.0) or 1.0)
     base = HEAD + ROW * len(bars)
     for tick in ticks:
         x = _x(tick, ticks[-1])
@@ -93,7 +93,7 @@ def _numbers(bars: Sequence[Bar], bounds: Sequence[tuple[str, float]]) -> Iterat
     yield from (bound for _, bound in bounds if math.isfinite(bound))
 
 
-def _ticks(largest: float) -> list[float]:
+def round_numbers(largest: float) -> list[float]:
     """Return three to six round numbers from 0 to the first that is not below ``largest``."""
     rough = max(largest, 1e-300) / 4
     power = 10.0 ** math.floor(math.log10(rough))

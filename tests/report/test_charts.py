@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.report.charts import Bar, _ticks, draw
+from pipeline.report.charts import Bar, draw, round_numbers
 from pipeline.report.text import visible
 from tests.report.samples import HOSTILE
 
@@ -45,7 +45,7 @@ def test_any_value_draws(value: float | None) -> None:
 
 @given(st.floats(min_value=1e-9, max_value=1e15))
 def test_ticks_are_few_round_and_reach_the_largest(largest: float) -> None:
-    ticks = _ticks(largest)
+    ticks = round_numbers(largest)
     assert ticks[0] == 0
     assert ticks[-1] >= largest * (1 - 1e-6)
     assert 3 <= len(ticks) <= 6
