@@ -1,0 +1,1 @@
+"""Where a model is deployed: one module for each kind of place, found by looking."""
