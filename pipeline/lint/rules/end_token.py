@@ -74,7 +74,7 @@ class EndToken(Rule):
                     ),
                     where=key,
                     evidence=f"id {number} {text!r} has the type {vocabulary.kind(number).name}",
-                    fix="give the right id, or set its tokenizer.ggml.token_type to 3 (control)",
+                    fix=_right(subject, number),
                     severity=Severity.WARNING if known else Severity.ERROR,
                     mend=_named(subject, key.rpartition(".")[2], unless=number),
                 )
@@ -124,6 +124,15 @@ class EndToken(Rule):
                 severity=Severity.INFO,
                 mend=_named(subject, "eot_token_id") if _free(subject, "eot") else None,
             )
+
+
+def _right(subject: Subject, wrong: int) -> str:
+    """Say what to name instead: what ends the template's turns, where that is known."""
+    found = terminator(subject) if subject.profile == "chat" else None
+    if found is None or found[0] == wrong:
+        return "give the right id, or set its tokenizer.ggml.token_type to 3 (control)"
+    text = subject.vocabulary.text(found[0])
+    return f"name the token that ends the chat template's turns, {text!r} (id {found[0]}), or take the publisher's file"
 
 
 def _free(subject: Subject, role: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_the_readme_shows_what_a_hub_model_looks_like_today() -> None:
-    command = [sys.executable, "docs/hub_transcript.py", "--check"]
+def test_the_readme_shows_what_the_commands_say_today() -> None:
+    command = [sys.executable, "docs/transcripts.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
