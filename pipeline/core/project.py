@@ -43,7 +43,7 @@ class Project:
 
     @property
     def scores(self) -> Path:
-        """Where log-likelihoods are kept, so that an eval that was stopped goes on."""
+        """Where log-likelihoods and answers are kept, so that an eval that was stopped goes on."""
         return self.state / "scores.sqlite"
 
     @property

@@ -57,3 +57,16 @@ def _reference(session: Session, lock: Lockfile) -> Model | None:
     fetch_all(session, [other])
     verify_all(session, [other], deep=True)
     return model_of(session, session.stored(other), lock)
+
+
+def answerer(session: Session, lock: Lockfile) -> str:
+    """Return what the answers of the locked server belong to: all of its files, what it runs on, and its arguments, those
+    left out that differ from start to start."""
+    identity = {
+        "files": [[file.role, file.sha256] for file in lock.files],
+        "engine": str(session.require_engine(lock).identity.digest),
+        "hardware": str(session.hardware.digest),
+        "threads": session.threads(lock),
+        "argv": list(lock.argv),
+    }
+    return str(digest_of(identity))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -224,26 +224,32 @@ def _eval(session: Session, stored: Stored, job: Job) -> _Result:
 
     folder = session.project.suites / job.key.subject
     if needs(folder) == "server":
-        return _eval_through_server(session, stored, folder)
+        return _eval_through_server(session, stored, folder, resume=job.resume)
     return StageResult(evaluation=score(session, stored, folder, resume=job.resume)), ()
 
 
-def _eval_through_server(session: Session, stored: Stored, folder: Path) -> _Result:
+def _eval_through_server(session: Session, stored: Stored, folder: Path, *, resume: bool) -> _Result:
     from pipeline.evals.engine import ask_suite, load_suite
 
     suite = load_suite(folder)
-    with serving(session, stored) as (asked, argv):
+    with serving(session, stored, resume=resume) as (asked, argv):
         return StageResult(evaluation=ask_suite(suite, asked, progress=session.progress)), argv
 
 
 @contextmanager
-def serving(session: Session, stored: Stored) -> Iterator[tuple[Serving, tuple[str, ...]]]:
-    """Run the locked server for evals; yields it with its argv."""
+def serving(session: Session, stored: Stored, *, resume: bool = False) -> Iterator[tuple[Serving, tuple[str, ...]]]:
+    """Run the locked server for evals; yields it with its argv. With ``resume``, answers are kept, and those that were kept
+    of the same model, engine, machine and arguments are taken as they are."""
+    from pipeline.flow.scoring import answerer
+    from pipeline.runtime.answers import Answers
     from pipeline.runtime.ask import template_caps
+    from pipeline.runtime.scores import Scores
     from pipeline.runtime.serving import Serving
 
     spec = stored.lock.spec
-    with _serve(session, stored) as server:
+    with ExitStack() as stack:
+        server = stack.enter_context(_serve(session, stored))
+        scores = Scores(session.project.scores, answerer(session, stored.lock)) if resume else None
         asked = Serving(
             server.client,
             spec.name,
@@ -252,6 +258,7 @@ def serving(session: Session, stored: Stored) -> Iterator[tuple[Serving, tuple[s
             context=spec.engine.context,
             template=_has_template(stored),
             tools=template_caps(server.client).get("supports_tools"),
+            kept=Answers(stack.enter_context(scores)) if scores else None,
         )
         yield asked, server.argv
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+from dataclasses import replace
+
 import pytest
 
 from pipeline.core.errors import SpecError
@@ -10,8 +15,9 @@ from pipeline.evals.engine import load_suite
 from pipeline.flow.locking import make_lock
 from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
-from pipeline.flow.stages import do, jobs_of, recorded
-from tests.projects import edit
+from pipeline.flow.stages import do, jobs_of, perform, recorded
+from tests.flow.test_scoring import kept
+from tests.projects import alive, descendants, edit, start, stop, until
 
 ASKED = """\
 kind: generate
@@ -68,3 +74,37 @@ def test_a_faulty_item_is_told_with_its_line_when_it_is_locked(asking: Project) 
         make_lock(Session(asking), "small")
     with pytest.raises(SpecError, match=r"items\.csv:3:1: answer: "):
         load_suite(asking.suites / "asked")
+
+
+def test_answers_are_kept_so_that_a_killed_eval_goes_on_and_another_judge_asks_nothing(asking: Project) -> None:
+    folder, count = asking.suites / "asked", 120
+    edit(folder / "suite.yaml", "items.csv", "items.jsonl\nat_once: 1")
+    lines = [
+        json.dumps({"id": str(n), "question": f"What is the capital of France? (Question {n})", "answer": ["Paris"]})
+        for n in range(count)
+    ]
+    (folder / "items.jsonl").write_text("\n".join(lines))
+    session = Session(asking)
+    lock = make_lock(session, "small").lock
+    process = start("eval", "small", project=asking)
+    try:
+        until(lambda: kept(asking) > 2)
+        victims = descendants(process.pid)
+        for pid in (process.pid, *victims):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not any(map(alive, victims)))
+    finally:
+        stop(process)
+    before = kept(asking)
+    assert 2 < before < count
+    [job] = jobs_of(session, lock, ["eval"])
+    whole = perform(session, replace(job, resume=False))
+    assert kept(asking) == before, "what is to be fresh neither takes answers nor keeps them"
+    [resumed] = do(session, [job])
+    assert resumed.run.outputs_digest == whole.outputs_digest and resumed.run.result == whole.result
+    assert kept(asking) == count
+
+    edit(folder / "suite.yaml", "match: contains", "match: exact")
+    [judged] = do(session, jobs_of(session, make_lock(session, "small").lock, ["eval"]))
+    assert kept(asking) == count, "the same answers"
+    assert not judged.reused and judged.run.result != whole.result
