@@ -57,10 +57,11 @@ def report_of(session: Session, lock: Lockfile) -> Report:
 
 
 def write_reports(session: Session, report: Report, *, again: bool = True) -> list[Path]:
-    """Write a report in every format to ``reports/``; returns the files. Those that show this very decision stay unless
+    """Write a report to ``reports/`` in each format that is written; returns the files. Those that show this very decision stay unless
     ``again``.
     """
-    paths = {name: session.project.reports / f"{report.lock.name}.{kind.SUFFIX}" for name, kind in formats().items()}
+    kinds = {name: kind for name, kind in formats().items() if kind.WRITTEN}
+    paths = {name: session.project.reports / f"{report.lock.name}.{kind.SUFFIX}" for name, kind in kinds.items()}
     if again or not all(path.is_file() for path in paths.values()) or _shown(paths["json"]) != _marks(report):
         for name, path in paths.items():
             atomic_write(path, render(report, name))

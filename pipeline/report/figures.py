@@ -22,10 +22,13 @@ class Figure:
 
 
 def of_bench(rows: Sequence[BenchRow], bounds: Mapping[str, Bounds]) -> Iterator[Figure]:
-    """Return a chart for each metric that has several settings or several samples."""
-    metrics = dict.fromkeys(row.metric for row in rows)
+    """Return a chart for each metric that has several settings or several samples; what is said of the machine itself has
+    none."""
+    metrics = dict.fromkeys(row.metric for row in rows if row.layer != "machine")
     for metric in metrics:
-        these = [row for row in rows if row.metric == metric]
+        these = [row for row in rows if row.metric == metric and row.layer != "machine"]
+        if all(row.value is None for row in these):
+            continue
         if len(these) < 2 and all(len(row.samples) < 2 for row in these):
             continue
         bars = [

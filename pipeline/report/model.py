@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from pipeline.compare.model import Comparison
 from pipeline.lock.model import LockedFile, Lockfile
 from pipeline.record.model import Decision, Run
 
@@ -46,6 +47,44 @@ class Bounds:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """The accepted baseline: since when, why, and how the model of now compares with it."""
+
+    since: str
+    reason: str
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a metric: when its run began (ISO 8601), and its interval where it has one."""
+
+    when: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A metric over runs, the oldest first. ``changes`` are the places at which a new level begins."""
+
+    name: str
+    unit: str
+    values: tuple[Value, ...]
+    changes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Where other pages lie, relative to this one; empty where there are none. ``items``: by the id of their run."""
+
+    catalog: str = ""
+    hardware: str = ""
+    items: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Report:
     """One model on one engine and one machine. ``decision`` is None where the gate hasn't judged yet."""
 
@@ -61,6 +100,9 @@ class Report:
     bounds: Mapping[str, Bounds]
     generated: datetime
     version: str
+    baseline: Accepted | None = None
+    trends: tuple[Trend, ...] = ()
+    pages: Pages = field(default_factory=Pages)
 
     @property
     def name(self) -> str:

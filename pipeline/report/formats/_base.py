@@ -8,9 +8,12 @@ from pipeline.report.model import Report
 
 
 class Format(Protocol):
-    """A module of this package whose name doesn't begin with ``_``."""
+    """A module of this package whose name doesn't begin with ``_``. ``WRITTEN``: ``assay report`` writes it for every model;
+    the others are printed when they are asked for.
+    """
 
     SUFFIX: str
+    WRITTEN: bool
 
     def render(self, report: Report) -> str:
         """Return the report as text. Everything that comes from a model or a file is hostile."""

@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
+from pipeline.bench.model import BenchRow
 from pipeline.checks.model import Verdict
 from pipeline.evals.model import Item
 from pipeline.record.model import Decision, Run
 from pipeline.record.rates import merged, tallies
 from pipeline.report import figures, items
-from pipeline.report.model import Report
-from pipeline.report.text import duration, number, plain, pretty, quantity, size, visible
+from pipeline.report.environment import pages
+from pipeline.report.model import Bounds, Report
+from pipeline.report.shapes import of_depth, of_streams, roofline, trends
 
 SUFFIX = "html"
+WRITTEN = True
 ITEMS_SHOWN = 500
 OPEN_CASES = 3
-TEXT_SHOWN = 20_000
 _COLUMNS = 8
-CELL_SHOWN = 600
 
 
 def render(report: Report) -> str:
     """Return a whole HTML document. Every value is escaped, and hidden characters are written out; a content security
-    policy forbids
-    scripts and loading in any case."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
+    policy forbids scripts and loading in any case."""
+    environment = pages()
     environment.filters |= {
-        "number": number,
-        "duration": duration,
-        "size": size,
-        "cell": _cell,
-        "pretty": _short_pretty,
-        "svg": _svg,
         "columns": _columns,
         "tally": _tally,
         "tallies": tallies,
@@ -50,9 +34,10 @@ def render(report: Report) -> str:
         "worst_first": _worst_first,
     }
     environment.globals |= {
-        "quantity": quantity,
-        "of_bench": figures.of_bench,
+        "of_bench": _of_bench,
         "of_eval": figures.of_eval,
+        "roofline": roofline,
+        "trends": trends,
         "summary": items.summary,
         "judged": items.judged,
         "groups": items.groups,
@@ -62,32 +47,8 @@ def render(report: Report) -> str:
     return environment.get_template("page.html.j2").render(report=report, lock=report.lock, decision=report.decision)
 
 
-def _finalize(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _svg(figure: figures.Figure) -> Markup:
-    # svgwrite has escaped every text and attribute in it.
-    return Markup(figure.svg)
-
-
-def _clip(text: str) -> str:
-    return (
-        text
-        if len(text) <= TEXT_SHOWN
-        else f"{text[:TEXT_SHOWN]}\n… {len(text) - TEXT_SHOWN:,} more characters are in the record"
-    )
-
-
-def _cell(value: Any) -> list[str]:
-    """Return the lines of a table cell: one for each part of a list."""
-    parts = value if isinstance(value, (list, tuple)) and not all(isinstance(part, int) for part in value) else [value]
-    lines = [plain(part) for part in parts]
-    return [line if len(line) <= CELL_SHOWN else f"{line[:CELL_SHOWN]}…" for line in lines]
-
-
-def _short_pretty(value: Any) -> str:
-    return _clip(pretty(value))
+def _of_bench(rows: Sequence[BenchRow], bounds: Mapping[str, Bounds]) -> Iterator[figures.Figure]:
+    yield from (*of_streams(rows), *of_depth(rows), *figures.of_bench(rows, bounds))
 
 
 def _columns(listed: tuple[Item, ...]) -> list[str]:

@@ -14,6 +14,7 @@ from pipeline.report.build import decision_digest
 from pipeline.report.model import Report
 
 SUFFIX = "json"
+WRITTEN = True
 SCHEMA = "assay.report/1"
 
 

@@ -13,6 +13,7 @@ from pipeline.report.model import Report
 from pipeline.report.text import duration, number, quantity, visible
 
 SUFFIX = "md"
+WRITTEN = True
 _MARK = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIP: "➖"}
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _LONGEST = 300
