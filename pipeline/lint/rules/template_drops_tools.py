@@ -14,10 +14,10 @@ class TemplateDropsTools(TemplateRule):
     """The chat template drops tools: their declaration, the calls made, or their results.
 
     The model then never learns which tools there are, or forgets that it called one and what came of it. Judged on
-    what llama-server passes to the template: arguments as an object or as text, content empty or null, whichever the
-    template takes. About half of all models have templates without tools, so that alone is an info, and an error where
-    the spec asks for checks of tools. A template that has tools and loses calls is at fault in any case (a warning), and
-    one that shows a call and loses what came of it leaves the model to invent the result (an error).
+    what llama-server passes to the template: arguments as an object or as text, content empty, null or a list of parts,
+    whichever the template takes. About half of all models have templates without tools, so that alone is an info, and
+    an error where the spec asks for checks of tools. A template that has tools and loses calls is at fault in any case
+    (a warning), and one that shows a call and loses what came of it leaves the model to invent the result (an error).
 
     To mend it, take a template that has tools; if the model was not trained on any, drop the checks of tools from the
     spec.
@@ -46,7 +46,7 @@ class TemplateDropsTools(TemplateRule):
                 severity=severity,
             )
             return
-        rounds = [subject.renderings[name] for name in ROUNDS]
+        rounds = [subject.renderings[name] for name in (*ROUNDS, "called")]
         texts = [rendering.text for rendering in rounds if rendering.text is not None]
         if not texts:
             first = rounds[0]

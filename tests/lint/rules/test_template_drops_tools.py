@@ -45,3 +45,13 @@ def test_a_template_with_tools_may_lose_neither_calls_nor_results() -> None:
     assert "Quernville" in lost.evidence, "it shows what stands after the call"
     one("A105", subject(template=BROKEN["drops tool calls"], spec=plain), Severity.WARNING)
     one("A105", subject(template=BROKEN["fails on a tool call"], spec=plain), Severity.WARNING)
+
+
+def test_content_as_parts_is_no_loss() -> None:
+    """llama-server makes a list of parts of every text for a template that takes nothing else."""
+    parts = chatml().replace("messages[0].content", "messages[0].content[0].text")
+    parts = parts.replace(
+        "{{- message.content -}}", "{%- for part in message.content -%}{{- part.text -}}{%- endfor -%}"
+    )
+    assert subject(template=parts).renderings["user"].text == sound().renderings["user"].text
+    assert findings("A105", subject(template=parts)) == []
