@@ -14,7 +14,9 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-WARNING, CONTINUED = 3, 5  # ggml_log_level
+WARNING, ERROR, CONTINUED = 3, 4, 5  # ggml_log_level
+MOST_LOGGED = 1 << 18
+"""Bytes of warnings: some are written for each token. Errors come after them, and have as much room again."""
 NO_TOKEN = -1
 
 
@@ -67,12 +69,13 @@ class Log:
     """Writes the engine's warnings and errors to stderr at once: it may abort after any."""
 
     def __init__(self) -> None:
-        self.shown = False
+        self.level, self.size = 0, 0
 
     def __call__(self, level: int, text: bytes, _: Any) -> None:
-        self.shown = level >= WARNING if level != CONTINUED else self.shown
-        if self.shown:
-            sys.stderr.buffer.write(text)
+        self.level = level if level != CONTINUED else self.level
+        if self.level >= WARNING and self.size < (MOST_LOGGED if self.level < ERROR else 2 * MOST_LOGGED):
+            self.size += len(text)
+            sys.stderr.buffer.write(text[:MOST_LOGGED])
             sys.stderr.buffer.flush()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import gguf
@@ -8,6 +9,8 @@ import pytest
 
 from pipeline.gguf.header import parse_header, read_header
 from pipeline.gguf.tokens import Vocabulary
+from pipeline.gguf.types import ARRAY, STRING
+from pipeline.gguf.write import changed, packed, write_gguf
 from pipeline.runtime import _vocabulary
 from pipeline.runtime.vocabulary import Reading, Refusal, read_vocabulary
 from tests import zoo
@@ -104,3 +107,19 @@ def test_the_parameters_are_laid_out_as_the_bindings_have_them() -> None:
         return [(item[0], getattr(structure, item[0]).offset, getattr(structure, item[0]).size) for item in fields]
 
     assert layout(ours) == layout(theirs)
+
+
+def test_a_vocabulary_that_is_all_warnings_fills_no_memory(tmp_path: Path) -> None:
+    """llama.cpp warns of each empty token."""
+    header = read_header(zoo.SOUND)
+    count = 50_000
+    empty = struct.pack("<IIQ", ARRAY, STRING, count) + bytes(8 * count)
+    changes: dict[str, bytes | None] = {
+        "tokenizer.ggml.model": packed("llama"),
+        "tokenizer.ggml.tokens": empty,
+        **dict.fromkeys(("tokenizer.ggml.scores", "tokenizer.ggml.token_type", "tokenizer.ggml.merges")),
+    }
+    write_gguf(tmp_path / "empty.gguf", changed(header, changes))
+    said = read_vocabulary(read_header(tmp_path / "empty.gguf"))
+    assert any("empty token at index 0" in line for line in said.log)
+    assert sum(map(len, said.log)) <= 2 * _vocabulary.MOST_LOGGED < 20 * count
