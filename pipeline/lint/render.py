@@ -46,8 +46,10 @@ class Job:
 
 def render_all(templates: Mapping[str, str], jobs: Sequence[Job], *, cpu: int = CPU_SECONDS) -> list[Rendering]:
     """Render every job; one that can't be rendered says why. ``cpu`` bounds the whole batch's CPU seconds."""
-    if (size := sum(map(len, templates.values()))) > MAX_TEMPLATE:
-        return [Rendering(kind="limit", error=f"the template has {size} characters")] * len(jobs)
+    if (size := sum(map(len, set(templates.values())))) > MAX_TEMPLATE:
+        return [Rendering(kind="limit", error=f"the template has {size} characters, of at most {MAX_TEMPLATE}")] * len(
+            jobs
+        )
     request = {
         "templates": dict(templates),
         "jobs": [{"template": job.template, "context": dict(job.context)} for job in jobs],

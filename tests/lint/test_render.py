@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.lint.render import MEMORY_BYTES, Job, Rendering, render_all
+from pipeline.lint.render import MAX_TEMPLATE, MEMORY_BYTES, Job, Rendering, render_all
 
 
 def render(template: str, **context: Any) -> Rendering:
@@ -109,3 +109,11 @@ def test_endless_work_ends() -> None:
 def test_one_bad_template_leaves_the_others_alone() -> None:
     bad, good = render_all({"bad": "{% if %}", "good": "{{ x }}"}, [Job("bad", {}), Job("good", {"x": 1})])
     assert (bad.kind, good.text) == ("syntax", "1")
+
+
+def test_one_template_under_two_names_counts_once() -> None:
+    text = "{# " + "x" * (MAX_TEMPLATE // 2) + " #}a"
+    found = render_all({"chat": text, "tools": text}, [Job("chat", {}), Job("tools", {})])
+    assert [one.text for one in found] == ["a", "a"]
+    (late,) = render_all({"t": "x" * (MAX_TEMPLATE + 1)}, [Job("t", {})])
+    assert late.kind == "limit" and str(MAX_TEMPLATE) in late.error
