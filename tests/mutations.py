@@ -22,6 +22,11 @@ BOTH = (
     "{%- for m in messages -%}{%- if m.tool_calls and m.content and m.reasoning_content -%}"
     "{{ raise_exception('Cannot pass both content and thinking') }}{%- endif -%}{%- endfor -%}"
 )
+IN_WORDS = (
+    "{{- tool.function.name ~ ': ' ~ tool.function.description -}}"
+    "{%- for name, place in ((tool.function.parameters or {}).properties or {}).items() -%}"
+    "{{- '\\n' ~ name ~ ': ' ~ place.description -}}{%- endfor -%}{{-''}}"
+)
 GO = (
     "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}{{ range .Messages }}{{ .Content }}{{ end }}"
 )
@@ -42,6 +47,7 @@ MORE: dict[str, Defect] = {
     "template-sorts-keys": Defect(edited("tool.function | tojson", "tool.function | tojson(sort_keys=true)"), "A123"),
     "template-has-blocks": Defect(led("{% block turns %}{% endblock %}"), "A123"),
     "arguments-as-python-writes-them": Defect(edited("arguments | tojson", "arguments | string"), "A111"),
+    "template-leaves-out-choices": Defect(edited("{{- tool.function | tojson }}", IN_WORDS), "A127"),
     "last-call-only": Defect(edited(CALL_LOOP, CALL_LOOP.replace("calls", "calls[-1:]")), "A108"),
 }
 """Faults beside those of the zoo, of which a rule that has a defect there needs no second one."""
@@ -94,6 +100,7 @@ REPORTS: dict[str, str] = {
     "template-drops-tools": "ollama#13768 ollama#9353 ollama#6980",
     "template-fails-on-tools": "ollama#8982 ollama#6371",
     "template-drops-calls": "ollama#9802",
+    "template-writes-empty-thoughts": "llama.cpp#22507 ik_llama.cpp#1951",
     "arguments-encoded-twice": "llama.cpp#19520 llama.cpp#19553",
     "arguments-text-encoded-twice": "llama.cpp#19620",
     "template-loses-second-call": "llama.cpp#14101",

@@ -386,6 +386,12 @@ DEFECTS.update(
         "template-filter-unique": Defect(led("{%- set roles = ['user'] | unique | list -%}"), "A123"),
         "template-placeholder": Defect(edited("<|im_end|>", "<|im_end|>__EOS_TOKEN__"), "A124"),
         "template-windows-line-ends": Defect(edited("\n", "\r\n"), "A125"),
+        "template-writes-empty-thoughts": Defect(
+            edited(TURN, "{%- if message.role == 'assistant' -%}{{- '<think></think>' -}}{%- endif -%}" + TURN), "A126"
+        ),
+        "template-leaves-out-parameters": Defect(
+            edited("tool.function | tojson", "{'name': tool.function.name} | tojson"), "A127"
+        ),
         "template-zero-width-space": Defect(edited("# Tools", "#\u200b Tools"), "A501"),
         "template-turns-direction": Defect(edited("# Tools", "# Tools{# \u202e #}"), "A501"),
         "template-injection": Defect(

@@ -13,6 +13,8 @@ OTHER_VALUE, OTHER_RESULT = "Quernborough", "Quernstone other"
 PREAMBLE, THOUGHT = "Quernstone preamble", "Quernstone thought"
 MARKUP = "Quernstone <b>&amp; \"grün\" 'x' 石</b>"
 FLAG, NOTHING, LIST = "quern_flag", "quern_nothing", "quern_list"
+PURPOSE, MEANING, CHOICE, INNER = "Quernstone purpose", "Quernstone meaning", "quern_north", "quern_inner"
+BRANCH, DEFINED = "quern_branch", "quern_defined"
 
 _USER = {"role": "user", "content": USER}
 _ANSWER = {"role": "assistant", "content": ANSWER}
@@ -57,6 +59,25 @@ def _tool_without(*names: str) -> list[dict[str, Any]]:
     return [{"type": "function", "function": function}]
 
 
+def _tool_of(places: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    parameters = {"type": "object", "properties": places, "required": [*places][:1], **more}
+    return [{"type": "function", "function": {"name": TOOL, "description": PURPOSE, "parameters": parameters}}]
+
+
+def _object(name: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {"type": "string", "description": "A part."}}}
+
+
+_PLACES: dict[str, Any] = {
+    ARGUMENT: {"type": "string", "description": MEANING},
+    "quern_side": {"type": "string", "description": "The side.", "enum": [CHOICE, "quern_south"]},
+    "quern_parts": {**_object(INNER), "description": "The parts."},
+}
+_LINKED: dict[str, Any] = {
+    ARGUMENT: {"type": "string", "description": MEANING},
+    "quern_either": {"anyOf": [_object(BRANCH), {"type": "null"}], "description": "The parts, or null."},
+    "quern_named": {"$ref": "#/$defs/Quern"},
+}
 _ARGUMENTS = {ARGUMENT: VALUE}
 _OTHER = {ARGUMENT: OTHER_VALUE}
 _LONG = "call_Quern0123456789abcdefghij"
@@ -112,6 +133,8 @@ PROBES: dict[str, dict[str, Any]] = {
     "undescribed": {**_prompt(_USER, tools=_tool_without("description")), "$given": True},
     "unparameterized": {**_prompt(_USER, tools=_tool_without("parameters")), "$given": True},
     "bare-tool": _prompt(_USER, tools=_tool_without("description", "parameters")),
+    "schema": _prompt(_USER, tools=_tool_of(_PLACES)),
+    "linked-schema": _prompt(_USER, tools=_tool_of(_LINKED, **{"$defs": {"Quern": _object(DEFINED)}})),
     "scan-tools": {"$scan": True},
     "scan": {"$scan": True},
 }

@@ -49,7 +49,7 @@ def _plain(*messages: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     return wire({"messages": messages, "add_generation_prompt": True, **more})
 
 
-_LEFT_OUT = ("later", "thinking-unset", "scan", "scan-tools", "merged")
+_LEFT_OUT = ("later", "thinking-unset", "scan", "scan-tools", "merged", "schema", "linked-schema")
 
 REQUESTS: dict[str, Body] = {
     **{name: wire(context) for name, context in PROBES.items() if name not in _LEFT_OUT},

@@ -13,6 +13,7 @@ SHAPES = {
     "no-id": "a tool call without id",
     "long-id": "a tool call whose id is not of 9 characters",
     "rich-call": "a tool call with true, null and a list as arguments",
+    "linked-schema": "a tool whose parameters have anyOf or $ref",
     "thought-call": "a tool call that comes with text and reasoning",
 }
 
