@@ -49,7 +49,8 @@ def draw(title: str, bars: Sequence[Bar], *, bounds: Sequence[tuple[str, float]]
     drawing["role"] = "img"
     drawing["aria-label"] = f"{title}: " + "; ".join(f"{bar.name} {bar.shown}" for bar in bars)
     drawing.set_desc(title=title)
-    ticks = round_numbers(top or max(_numbers(bars, bounds), default=1.0) or 1.0)
+    largest = top or max(_numbers(bars, bounds), default=1.0)
+    ticks = round_numbers(largest if largest > 0 else 1.0)  # a difference may be below 0
     base = HEAD + ROW * len(bars)
     for tick in ticks:
         x = _x(tick, ticks[-1])
@@ -94,7 +95,7 @@ def _numbers(bars: Sequence[Bar], bounds: Sequence[tuple[str, float]]) -> Iterat
 
 
 def round_numbers(largest: float) -> list[float]:
-    """Return three to six round numbers from 0 to the first that is not below ``largest``."""
+    """Return three to six round numbers from 0 to the first that is not below ``largest``, which is above 0."""
     rough = max(largest, 1e-300) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999999)

@@ -50,3 +50,9 @@ def test_ticks_are_few_round_and_reach_the_largest(largest: float) -> None:
     assert ticks[-1] >= largest * (1 - 1e-6)
     assert 3 <= len(ticks) <= 6
     assert math.isclose(ticks[1] * (len(ticks) - 1), ticks[-1], rel_tol=1e-6)
+
+
+def test_a_chart_of_numbers_below_zero_alone_is_drawn() -> None:
+    """As a low percentile of a divergence that is rounded to either side of 0."""
+    root = parse(draw("t", [Bar("a", -2e-6, "-2e-06", (-2e-6, -1e-6))]))
+    assert "-2e-06" in [text.text for text in root.findall(f"{SVG}text")]
