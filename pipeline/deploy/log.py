@@ -88,7 +88,9 @@ class Log:
         """Return itself. Raises DeployError when anything is wrong with it."""
         if self.faults:
             listed = "\n".join(f"  {fault}" for fault in self.faults)
-            raise DeployError(f"the deployment log is not as it was written:\n{listed}", hint="see it: assay audit NAME")
+            raise DeployError(
+                f"the deployment log is not as it was written:\n{listed}", hint="see it: assay audit NAME"
+            )
         return self
 
 
@@ -169,7 +171,9 @@ def _chain(lines: list[Line]) -> Iterator[str]:
         if line.digest in seen:
             yield f"line {place}: stands there twice"
         elif line.number > number + 1:
-            missing = f"line {number + 1} is" if line.number == number + 2 else f"lines {number + 1} to {line.number - 1} are"
+            missing = (
+                f"line {number + 1} is" if line.number == number + 2 else f"lines {number + 1} to {line.number - 1} are"
+            )
             yield f"line {place}: {missing} missing before it, it says that it is line {line.number}"
         elif line.number <= number:
             yield f"line {place}: is out of order or was inserted, it says that it is line {line.number}"
@@ -191,8 +195,10 @@ def _end(path: Path, lines: list[Line], count: int) -> Iterator[str]:
         yield f"the end: {_head_path(path).name} was edited"
         return
     if count < number:
-        yield f"line {count + 1}: lines {count + 1} to {number} were cut off" if number > count + 1 else (
-            f"line {number}: was cut off"
+        yield (
+            f"line {count + 1}: lines {count + 1} to {number} were cut off"
+            if number > count + 1
+            else (f"line {number}: was cut off")
         )
     elif count > number + 1:
         yield f"line {number + 2}: was added by something else"
