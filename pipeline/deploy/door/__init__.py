@@ -1,0 +1,1 @@
+"""The front door: what stands between users and one or more llama-servers on private sockets."""

@@ -1,0 +1,120 @@
+"""The bounded place in front of each model: so many requests at the engine, so many waiting, first come first served."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter, deque
+from dataclasses import replace
+
+from pipeline.deploy.door.answers import Refusal
+from pipeline.deploy.door.model import Upstream
+
+
+class Room:
+    """One model's place. Its engine can be replaced at any time: what is at the old one ends there, what waits goes to
+    the new one.
+    """
+
+    def __init__(self, upstream: Upstream, queue: int, wait: float) -> None:
+        self.upstream = upstream
+        self.closed = ""
+        self._queue, self._wait = queue, wait
+        self._at: Counter[Upstream] = Counter()
+        self._waiting: deque[asyncio.Future[Upstream]] = deque()
+        self._left = asyncio.Event()
+        self._usual = 1.0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def at(self, upstream: Upstream | None = None) -> int:
+        """Return how many requests an engine has; that of now, or another one."""
+        return self._at[upstream or self.upstream]
+
+    @property
+    def busy(self) -> int:
+        """How many requests are here at all, at any engine or waiting."""
+        return self._at.total() + len(self._waiting)
+
+    async def enter(self) -> Upstream:
+        """Return the engine to ask, when it has a place. Raises Refusal: 429 when the queue is full or the wait was too
+        long, 503 when the model is out of service.
+        """
+        if self.closed:
+            raise self._out_of_service()
+        if not self._waiting and self._free():
+            self._at[self.upstream] += 1
+            return self.upstream
+        if len(self._waiting) >= self._queue:
+            raise self._too_many("queue_full", f"{self.upstream.name} is busy, and {self._queue} requests wait already")
+        place: asyncio.Future[Upstream] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            return await asyncio.wait_for(place, self._wait)
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if place in self._waiting:
+                self._waiting.remove(place)
+            self._left.set()
+            granted = place.done() and not place.cancelled() and place.exception() is None
+            if isinstance(error, TimeoutError):
+                if granted:
+                    return place.result()
+                said = f"{self.upstream.name} had no place in {self._wait:g} s"
+                raise self._too_many("waited_too_long", said) from None
+            if granted:  # it was called in the moment in which its client went
+                self.leave(place.result())
+            raise
+
+    def leave(self, upstream: Upstream, seconds: float | None = None) -> None:
+        """Give a place back; ``seconds`` is how long it was taken."""
+        self._at[upstream] -= 1
+        if not self._at[upstream]:
+            del self._at[upstream]
+        if seconds is not None:
+            self._usual += (seconds - self._usual) / 8
+        self._left.set()
+        self._call()
+
+    def replace(self, upstream: Upstream) -> None:
+        """Let all that come or wait go to another engine from now on."""
+        self.upstream, self.closed = upstream, ""
+        self._call()
+
+    def pause(self) -> None:
+        """Let requests wait, until ``replace``."""
+        self.upstream = replace(self.upstream, slots=0)
+
+    def close(self, why: str) -> None:
+        """Take the model out of service: those that wait are refused, those that come too."""
+        self.closed = why
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_exception(self._out_of_service())
+
+    async def empty(self, upstream: Upstream | None = None) -> None:
+        """Wait until an engine has no request any more; without one, until nobody is here."""
+        while self._at[upstream] if upstream else self.busy:
+            self._left.clear()
+            await self._left.wait()
+
+    def _free(self) -> bool:
+        return self._at[self.upstream] < self.upstream.slots
+
+    def _call(self) -> None:
+        while self._waiting and self._free():
+            place = self._waiting.popleft()
+            if not place.done():
+                self._at[self.upstream] += 1
+                place.set_result(self.upstream)
+
+    def _too_many(self, reason: str, message: str) -> Refusal:
+        rounds = self.busy / max(1, self.upstream.slots)
+        after = min(60, max(1, math.ceil(rounds * self._usual)))
+        return Refusal(429, reason, message, [("Retry-After", str(after))])
+
+    def _out_of_service(self) -> Refusal:
+        message = f"{self.upstream.name} is out of service: {self.closed}"
+        return Refusal(503, "out_of_service", message, [("Retry-After", "30")])
