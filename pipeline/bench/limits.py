@@ -66,7 +66,7 @@ def shares(
             continue
         decode = row.metric == "decode_tok_s"
         limit = most.get("memory_bandwidth" if decode else "arithmetic")
-        each = work.decode_bytes(_depth(row.test)) if decode else float(work.operations)
+        each = work.decode_bytes(depth_of(row.test)) if decode else float(work.operations)
         metric = "decode_bandwidth_share" if decode else "prefill_arithmetic_share"
         reason = row.reason or (_NO_GPU if offloaded else "") or ("" if limit else "the machine's limit is not known")
         value = None if reason or row.value is None or not limit else row.value * each / limit
@@ -75,7 +75,7 @@ def shares(
     return tuple(found)
 
 
-def _depth(test: str) -> float:
+def depth_of(test: str) -> float:
     """Return the mean number of tokens before the one that is decoded: ``tg64+d1024`` has 1024 + 64 / 2."""
     length, _, depth = test.partition("+d")
     return int(depth or 0) + int(length[2:]) / 2

@@ -12,7 +12,8 @@ class BenchRow:
 
     ``layer`` is ``engine`` (llama-bench) or ``service`` (llama-server over HTTP); ``metric`` is its full name in gates
     and reports, for instance ``decode_tok_s`` or ``ttft_ms``; ``test`` tells settings apart (``pp512``, ``streams=4``).
-    ``value`` is the median of ``samples``, ``low`` and ``high`` the 95 % interval of their mean where it is known.
+    ``value`` is the median of ``samples``; ``low`` and ``high`` are a 95 % interval where one is known: of the mean for
+    rates over many tokens, of the median or percentile for what each request took.
     Missing values are None with a ``reason``, never 0. ``inconclusive``: it was measured, but too little of it counts.
     """
 

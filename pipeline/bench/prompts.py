@@ -59,3 +59,34 @@ def sized(seed: int, number: int, tokens: int, count: Callable[[str], int]) -> s
         else:
             most = middle
     return text(seed, number, least)
+
+
+class Prompts:
+    """Prompts of about ``tokens`` tokens, another one each time. The first few are measured by ``count``; the rest have as
+    many words as the shortest of these, since counting asks the server.
+    """
+
+    def __init__(self, seed: int, tokens: int, count: Callable[[str], int]) -> None:
+        self._seed, self._tokens, self._count = seed, tokens, count
+        self._made: list[int] = []
+
+    def take(self, number: int) -> list[str]:
+        """Return the next ``number`` prompts."""
+        return [self._next() for _ in range(number)]
+
+    def sharing(self, number: int, words: int = 12) -> list[str]:
+        """Return ``number`` prompts that differ in their last ``words`` words alone."""
+        shared = self._next()
+        return [f"{shared} {text(self._seed, -1 - one, words)}" for one in range(number)]
+
+    def _next(self) -> str:
+        number = len(self._made)
+        if number < _MEASURED:
+            prompt = sized(self._seed, number, self._tokens, self._count)
+        else:
+            prompt = text(self._seed, number, min(self._made[:_MEASURED]))
+        self._made.append(prompt.count(" ") + 1)
+        return prompt
+
+
+_MEASURED = 6

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
+from statistics import mean, stdev
+
+# Fewer groups say too little of how much groups differ.
+FEWEST = 6
+RESAMPLES = 400
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
@@ -22,6 +28,29 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 def median(samples: Sequence[float]) -> float:
     """Return the middle sample, or the mean of the middle two. Raises ValueError for no samples."""
     return percentile(samples, 50)
+
+
+def resampled(groups: Sequence[Sequence[float]], percent: float) -> tuple[float, float] | None:
+    """Return the 95 % interval of a percentile by a bootstrap over whole groups (Davison and Hinkley, 1997, 3.8): samples
+    of one group, such as the gaps within one answer, are not independent. Always the same for the same samples; None for
+    fewer than ``FEWEST`` groups.
+    """
+    if len(groups) < FEWEST:
+        return None
+    draws, found = random.Random(0), []
+    for _ in range(RESAMPLES):
+        taken = [value for group in draws.choices(groups, k=len(groups)) for value in group]
+        found.append(percentile(taken, percent) if taken else math.nan)
+    known = [value for value in found if not math.isnan(value)]
+    return (percentile(known, 2.5), percentile(known, 97.5)) if known else None
+
+
+def mean_interval(samples: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean by Student's t; None for fewer than three samples."""
+    if len(samples) < 3:
+        return None
+    half = student(len(samples) - 1) * stdev(samples) / math.sqrt(len(samples))
+    return mean(samples) - half, mean(samples) + half
 
 
 def spread(samples: Sequence[float]) -> float:

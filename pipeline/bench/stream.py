@@ -26,7 +26,8 @@ class Timed:
 
     ``arrivals`` are those of the events that carried generated text, the first of which ends the time to first token;
     an event that carries only a role does not count. ``made`` are the server's own times of the same events, or
-    nothing. ``tokens`` is the server's count, as an event may hold several tokens. ``error`` is empty after a success.
+    nothing. ``tokens`` is the server's count, as an event may hold several tokens. ``prefill`` is how long the server says
+    it worked on the prompt; None where it doesn't say. ``error`` is empty after a success.
     """
 
     sent: float
@@ -38,6 +39,14 @@ class Timed:
     cached_tokens: int = 0
     finish_reason: str = ""
     error: str = ""
+    prefill: float | None = None
+
+    @property
+    def queue(self) -> float | None:
+        """Seconds to the first token in which the server did not work on the prompt: those in its queue, with what HTTP
+        and the tokenizer took; None where it doesn't say.
+        """
+        return None if self.prefill is None else max(0.0, self.ttft - self.prefill)
 
     @property
     def ttft(self) -> float:
@@ -109,6 +118,7 @@ def _understood(timed: Timed, reads: Sequence[tuple[float, bytes]]) -> Timed:
     arrivals: list[float] = []
     made: list[float] = []
     usage: dict[str, Any] = {}
+    prefill: float | None = None
     finish, done = "", False
     for now, data in _events(reads):
         if data == "[DONE]":
@@ -118,11 +128,14 @@ def _understood(timed: Timed, reads: Sequence[tuple[float, bytes]]) -> Timed:
         if "error" in event:
             return replace(timed, error=f"error in the stream: {json.dumps(event['error'])[:300]}")
         usage = event.get("usage") or usage
+        timings = event.get("timings") or {}
+        if (ms := timings.get("prompt_ms")) is not None:
+            prefill = float(ms) / 1000
         for choice in event.get("choices") or ():
             finish = choice.get("finish_reason") or finish
             if _text(choice):
                 arrivals.append(now)
-                if (ms := (event.get("timings") or {}).get("predicted_ms")) is not None:
+                if (ms := timings.get("predicted_ms")) is not None:
                     made.append(float(ms) / 1000)
     tokens = usage.get("completion_tokens")
     problems = {
@@ -139,6 +152,7 @@ def _understood(timed: Timed, reads: Sequence[tuple[float, bytes]]) -> Timed:
         cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
         finish_reason=finish,
         error=next((problem for problem, holds in problems.items() if holds), ""),
+        prefill=prefill,
     )
 
 

@@ -4,8 +4,8 @@ The rules are stated here and in the record. A repetition of a CPU-bound program
 all the time: the share of CPU time tells the good from the bad, where a small spread alone does not (two threads that
 take turns with a neighbour are slow, and steadily so). Time stolen by the hypervisor, waiting of others, and cores slowed
 for heat speak against a repetition too. A server and its client rest between requests, so their share tells nothing: what
-speaks against them is that one of their threads was ready to run and had no core. Where a counter is missing, the rule that needs it is left out, and the
-repetition says so.
+speaks against them is that one of their threads was ready to run and had no core. Where a counter is missing, the rule
+that needs it is left out, and the repetition says so.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ STOLEN_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Conditions:
-    """How something ran. ``share``: CPU time / (wall time x threads); the other shares are of the wall time. Values are
-    None where nobody tells (``waited``: of the thread that waited most for a core), with the reason in ``missing``. ``against`` says what speaks against it; empty: it counts.
+    """How something ran. ``share``: CPU time / (wall time x threads); the other shares are of the wall time, ``waited``
+    that of the thread that waited most for a core. Values are None where nobody tells, with the reason in ``missing``.
+    ``against`` says what speaks against it; empty: it counts.
     """
 
     seconds: float

@@ -69,7 +69,13 @@ def run_lines(run: Run) -> Iterator[str]:
             known = metric.low is not None and metric.high is not None
             interval = f"  [{metric.low:.4g}, {metric.high:.4g}]" if known else ""
             yield f"  {metric.name:12} {metric.value:.4g} {metric.unit}{interval}  n={metric.n}"
+    told: set[str] = set()
     for row in run.result.bench:
-        value = f"{row.value:.4g} {row.unit}" if row.value is not None else f"not measured: {row.reason}"
-        noisy = f"  NOISY: {row.detail['noise']}" if row.detail.get("noisy") else ""
-        yield f"  {row.layer:8} {row.test:12} {row.metric:18} {value}{noisy}"
+        remarks = [f"NOISY: {row.detail['noise']}"] if row.detail.get("noisy") and row.value is not None else []
+        said = "  ".join(remarks if row.value is not None else [row.reason])
+        shown = f"{row.value:.4g} {row.unit}" if row.value is not None else "not measured:"
+        interval = f"  [{row.low:.4g}, {row.high:.4g}]" if row.low is not None and row.high is not None else ""
+        # The rows of one measurement share what is to be said of it.
+        told_before = said in told and len(said) > 40
+        told.add(said)
+        yield f"  {row.layer:8} {row.test:13} {row.metric:23} {shown}{interval}  {'(as above)' if told_before else said}".rstrip()

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 from pipeline import __version__
 from pipeline.core.canonical import digest_of, tree_digest
 from pipeline.core.digest import Digest
-from pipeline.core.errors import EngineError, LockOutOfDate
+from pipeline.core.errors import LockOutOfDate
 from pipeline.flow.dating import read_template
-from pipeline.flow.prepare import verify_all
 from pipeline.flow.session import Session, Stored
 from pipeline.flow.watch import Watch
 from pipeline.lint.engine import ignored, lint, rules_digest, skipped
@@ -264,31 +263,11 @@ def serving(session: Session, stored: Stored, *, resume: bool = False) -> Iterat
 
 
 def _bench(session: Session, stored: Stored, job: Job) -> _Result:
-    from pipeline.bench.engine import engine_rows, unmeasured
-    from pipeline.bench.limits import SECONDS, probe, shares
-    from pipeline.bench.service import resource_rows, service_rows
-    from pipeline.gguf.work import work
+    from pipeline.flow.benching import measure
 
-    spec, threads = stored.lock.spec, session.threads(stored.lock)
-    build, engine = session.require_engine(stored.lock), spec.engine
-    try:
-        rows = engine_rows(build, stored.weights, engine, spec.bench, threads=threads, progress=session.progress)
-    except EngineError as error:
-        if not engine.overrides:
-            raise
-        last = error.message.splitlines()[-1]
-        rows = unmeasured(spec.bench, f"llama-bench knows no overrides, and without them it fails: {last}")
-    types = {"cache_type_k": engine.cache_type_k, "cache_type_v": engine.cache_type_v}
-    limits = probe(threads, min(SECONDS, spec.bench.budget))
-    rows += limits + shares(rows, limits, work(stored.headers(), **types), offloaded=engine.gpu_layers > 0)
-    verify_all(session, [stored.lock], deep=True)  # another start
-    with _serve(session, stored) as server:
-        chat = spec.profile == "chat" and _has_template(stored)
-        rows += service_rows(
-            server.client, spec.bench, model=spec.name, chat=chat, seed=spec.sampling.seed, progress=session.progress
-        )
-        rows += resource_rows(server.load_seconds, server.peak_rss())
-        return StageResult(bench=rows), server.argv
+    chat = stored.lock.spec.profile == "chat" and _has_template(stored)
+    rows, argv = measure(session, stored, lambda: _serve(session, stored), chat=chat)
+    return StageResult(bench=rows), argv
 
 
 def _has_template(stored: Stored) -> bool:

@@ -174,6 +174,15 @@ class Lint(Part):
     )
 
 
+class Slo(Part):
+    """What a user is promised: a request that keeps to it is good. Only what is given counts."""
+
+    ttft_ms: float | None = Field(default=None, gt=0, description="Most milliseconds to the first token.")
+    itl_ms: float | None = Field(
+        default=None, gt=0, description="Most milliseconds for each further token, on average."
+    )
+
+
 class Bench(Part):
     """What to measure: prompt lengths for prefill, token counts for decode, concurrent streams for the service."""
 
@@ -192,6 +201,12 @@ class Bench(Part):
     streams: Counts = Field(default=(1, 4), description="Concurrent streams of the load test through `llama-server`.")
     requests: int = Field(default=8, gt=0, le=10_000, description="Requests for each number of streams.")
     max_tokens: int = Field(default=32, gt=0, le=INT32, description="Tokens asked for in each request.")
+    sweep: bool = Field(
+        default=False, description="Double the largest number of streams until that gains less than 5 % throughput."
+    )
+    slo: Slo | None = Field(
+        default=None, description="Objectives; how many requests a second meet them is the goodput."
+    )
 
 
 class Limit(Part):

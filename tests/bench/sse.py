@@ -30,11 +30,14 @@ def usage(tokens: int) -> str:
 
 @dataclass
 class Script:
-    """What the server answers: (pause before it in seconds, text) after text. ``status`` counts requests from 0."""
+    """What the server answers: (pause before it in seconds, text) after text. ``status`` counts requests from 0; no more
+    than ``at_once`` are worked on at a time.
+    """
 
     steps: list[tuple[float, str]]
     failing: tuple[int, ...] = ()
     abrupt: bool = False
+    at_once: int = 1000
     bodies: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     written: list[float] = field(default_factory=list)
@@ -66,7 +69,8 @@ def served(script: Script) -> Iterator[httpx.Client]:
                 script.in_flight += 1
                 script.most_in_flight = max(script.most_in_flight, script.in_flight)
             try:
-                self.answer(number)
+                with slots:
+                    self.answer(number)
             except (BrokenPipeError, ConnectionResetError):
                 pass
             finally:
@@ -96,6 +100,7 @@ def served(script: Script) -> Iterator[httpx.Client]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
+    slots = threading.Semaphore(script.at_once)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -1,0 +1,68 @@
+"""How server and client fared while requests were answered: who was kept waiting measures the machine's other work."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pipeline.bench.readings import Reading, read
+from pipeline.bench.validity import Conditions, between
+
+
+@dataclass(frozen=True)
+class Fared:
+    """How both fared; None where nobody looked."""
+
+    server: Conditions | None = None
+    client: Conditions | None = None
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """What speaks against the figures; empty: they count."""
+        sides = (("the server", self.server), ("the client", self.client))
+        return tuple(f"{name}: {reason}" for name, side in sides if side for reason in side.against)
+
+    def content(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        sides = {"server": self.server, "client": self.client}
+        return {name: side.content() for name, side in sides.items() if side}
+
+
+Moment = tuple[Reading, Reading]
+
+
+class Looker(Protocol):
+    """Who looks before and after."""
+
+    def now(self) -> Moment:
+        """Return the readings of server and client."""
+
+    def since(self, moment: Moment) -> Fared:
+        """Return how they fared since then."""
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Looks at the server ``pid``, which computes on ``threads`` threads, and at this process, its client.
+
+    Where the server has a thread for each core, the client must take its time from one of them: so much waiting of the
+    server is a part of the measurement, and is not held against it.
+    """
+
+    pid: int
+    threads: int
+    offloaded: bool = False
+
+    def now(self) -> Moment:
+        """Return the readings of server and client."""
+        return read(self.pid), read(os.getpid())
+
+    def since(self, moment: Moment) -> Fared:
+        """Return how they fared since then."""
+        after = self.now()
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        client = between(moment[1], after[1], threads=1, offloaded=False, steady=False)
+        own = (client.share or 0.0) if self.threads >= cores else 0.0
+        server = between(moment[0], after[0], threads=self.threads, offloaded=self.offloaded, steady=False, own=own)
+        return Fared(server, client)

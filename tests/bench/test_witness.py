@@ -1,0 +1,45 @@
+"""Server and client beside a load that somebody else makes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from pipeline.bench.validity import Conditions
+from pipeline.bench.witness import Fared, Witness
+
+BUSY = [sys.executable, "-c", "while True: pass"]
+
+
+def test_what_speaks_against_either_side_is_said_with_its_name() -> None:
+    waited = Conditions(1.0, against=("waited",))
+    assert Fared().against == ()
+    assert Fared(waited, Conditions(1.0)).against == ("the server: waited",)
+    assert Fared(Conditions(1.0), waited).against == ("the client: waited",)
+    assert set(Fared(waited, None).content()) == {"server"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a thread waited for a core")
+def test_a_server_that_shares_its_core_is_found_out() -> None:
+    with ExitStack() as stack:
+        # Three programs that never rest, on a single core: whichever is the server, it waits for most of the time.
+        children = [stack.enter_context(subprocess.Popen(BUSY)) for _ in range(3)]
+        try:
+            core = {min(os.sched_getaffinity(0))}
+            for child in children:
+                os.sched_setaffinity(child.pid, core)
+            witness = Witness(children[0].pid, threads=1)
+            moment = witness.now()
+            time.sleep(1.0)
+            fared = witness.since(moment)
+        finally:
+            for child in children:
+                child.kill()
+    assert fared.server is not None and fared.server.waited is not None
+    assert fared.server.waited > 0.3
+    assert fared.against[0].startswith("the server: one of its threads waited for a core")
