@@ -54,12 +54,17 @@ class Environment(ImmutableSandboxedEnvironment):
 
 
 class Missing(jinja2.Undefined):
-    """An undefined variable; joined to text it is nothing, as in llama.cpp."""
+    """An undefined variable; as in llama.cpp it is nothing where it is joined to text, or trimmed or changed as text."""
 
     def __add__(self, other: Any) -> Any:
         return other
 
     __radd__ = __add__
+
+    def as_text(self, *_: Any) -> str:
+        return ""
+
+    capitalize = lower = replace = strip = title = upper = as_text
 
 
 class TooLong(Exception):

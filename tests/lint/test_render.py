@@ -25,6 +25,7 @@ def render(template: str, **context: Any) -> Rendering:
         ("{{ '<b>' | safe }}&", "<b>&"),
         ("{% set l = [] %}{% set _ = l.append(1) %}{{ l }}", "[1]"),
         ("{{ 'a' + absent + 'b' }}", "ab"),
+        ("{{ x[0].head.strip() ~ absent.replace('a', 'b') ~ '.' }}", "."),
         ("{{ x | map(attribute='y') | tojson }}", "[1]"),
     ],
 )
