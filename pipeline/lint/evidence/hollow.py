@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import EngineError
-from pipeline.lint.evidence.requests import GENERATIONS, REQUESTS
+from pipeline.lint.evidence.requests import GENERATIONS, REQUESTS, Body
 from pipeline.lint.evidence.vocabulary import LONGEST
 
 if TYPE_CHECKING:
@@ -128,15 +128,13 @@ def last_words(said: str) -> str:
 def _ask(server: Running) -> Served:
     from pipeline.core.proc import ending
 
-    replies: dict[str, Reply] = {}
     props = _get(server)
-    for name, body in REQUESTS.items():
-        replies[name] = _reply(server, "/apply-template", body)
-        if not replies[name].status:
-            break
+    replies = _replies(server, "/apply-template", REQUESTS)
     answered = all(reply.status for reply in replies.values())
-    generations = {name: _reply(server, "/v1/chat/completions", body) for name, body in GENERATIONS.items() if answered}
-    tokens = {name: _tokens(server, text) for name in COUNTED if name in replies and (text := replies[name].text)}
+    generations = _replies(server, "/v1/chat/completions", GENERATIONS if answered else {})
+    answered = answered and all(reply.status for reply in generations.values())
+    shown = {name: text for name in COUNTED if answered and (text := replies[name].text)}
+    tokens = {name: _tokens(server, text) for name, text in shown.items()}
     code = server.process.poll()
     return Served(
         seconds=server.load_seconds,
@@ -146,6 +144,16 @@ def _ask(server: Running) -> Served:
         generations=generations,
         lost="" if code is None else ending(code),
     )
+
+
+def _replies(server: Running, path: str, requests: Mapping[str, Body]) -> dict[str, Reply]:
+    """Ask one after the other, up to the first that is not answered: the server is gone then, or busy with it."""
+    found = dict[str, Reply]()
+    for name, body in requests.items():
+        found[name] = _reply(server, path, body)
+        if not found[name].status:
+            break
+    return found
 
 
 def _get(server: Running) -> dict[str, Any]:
@@ -178,6 +186,8 @@ def _said(server: Running, path: str, body: Mapping[str, Any] | None) -> tuple[i
     """Ask once; return the status and the answer, or 0 and why there is none."""
     import httpx
 
+    if not server.alive():  # connecting would leave a socket open
+        return 0, b"the server is gone"
     content = bytearray()
     method = "GET" if body is None else "POST"
     try:

@@ -46,6 +46,8 @@ def play(subject: Subject) -> Played:
     reading = subject.spoken.reading
     if reading is None:
         return Played(missing="the engine does not read the vocabulary")
+    if subject.served.refusal:  # it would be refused again, or waited for again
+        return Played(missing="llama-server does not start with the template")
     ends = {subject.vocabulary.text(number) or "" for number in reading.ends} - {""}
     with tempfile.TemporaryDirectory(prefix="assay-") as name:
         stage = _Stage(subject, engine, Path(name))
@@ -122,6 +124,8 @@ class _Stage:
             def put(way: Way, scene: Scene) -> Answer:
                 if late.is_set():
                     return Answer(trouble=Trouble("timeout", "an answer before it did not come in time"))
+                if not server.alive():  # connecting would leave a socket open
+                    return Answer(trouble=Trouble("server_crash", "the server is gone"))
                 answer = way(server.client, dict(scene.body), timeout=ANSWER_WITHIN)
                 if _is(answer, "timeout"):
                     late.set()
@@ -129,7 +133,7 @@ class _Stage:
 
             jobs = [pool.submit(put, way, scene) for scene in scenes for way in (ask, ask_stream)]
             answers = [job.result() for job in jobs]
-            died = not healthy(server.client)
+            died = not (server.alive() and healthy(server.client))
         pairs = zip(answers[::2], answers[1::2], strict=True)
         takes = [Take(scene, whole, streamed) for scene, (whole, streamed) in zip(scenes, pairs, strict=True)]
         return [replace(take, died=died and _broken(take)) for take in takes]

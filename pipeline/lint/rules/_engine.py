@@ -86,10 +86,11 @@ BASES = {"round-absent": "called", "developer": "system", "parts": "user", "answ
 
 
 def failed(subject: Subject) -> Iterator[tuple[str, Reply]]:
-    """Yield what the server could not render although the renderer can: name, the server's reply."""
+    """Yield what the server could not render although the renderer can, and what it gave no answer to: name, its reply."""
     for name, reply in subject.served.replies.items():
         base = BASES.get(name, name)
-        if reply.text is None and subject.renderings[base].text is not None and not PROBES[base].get("$given"):
+        rendered = subject.renderings[base].text is not None and not PROBES[base].get("$given")
+        if reply.text is None and (rendered or not reply.status):
             yield name, reply
 
 

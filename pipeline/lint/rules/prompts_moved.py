@@ -34,6 +34,11 @@ class PromptsMoved(ServedRule):
         if reads_clock(subject.template or ""):
             return "the chat template reads the clock: chat.date in the spec makes its day stand still"
         pinned = subject.lock.prompts
+        served = subject.served.replies
+        if silent := [
+            name for name in (pinned.digests if pinned else ()) if name not in served or not served[name].status
+        ]:
+            return f"llama-server gave no answer to {', '.join(silent[:3])}"
         other = pinned is not None and pinned.conversations != str(conversations_digest())
         return "the lock pins prompts of other conversations than this Assay asks for: run assay lock" if other else ""
 

@@ -31,6 +31,14 @@ class ServerRefusesConversation(ServedRule):
     def check(self, subject: Subject) -> Iterable[Finding]:
         found = sorted(failed(subject), key=lambda item: -_severity(subject, item[0]).rank)
         if not found:
+            if subject.served.lost:
+                yield self.finding(
+                    f"llama-server ended while it was asked for answers: {subject.served.lost}",
+                    where="chat_template",
+                    evidence=next((one.error for one in subject.served.generations.values() if not one.status), "")
+                    or subject.served.lost,
+                    fix="use the template that belongs to this vocabulary, or another engine",
+                )
             return
         name, reply = found[0]
         others = [other for other, _ in found[1:]]

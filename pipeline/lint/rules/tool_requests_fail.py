@@ -43,8 +43,8 @@ class ToolRequestsFail(ServedRule):
             ("call", "a request that demands a tool call", Severity.ERROR if asked else Severity.WARNING),
             ("rich-schema", "tools with rich schemas (pattern, format, $ref, anyOf, null)", Severity.WARNING),
         ):
-            reply = subject.served.generations[name]
-            if _refused(reply):
+            reply = subject.served.generations.get(name)
+            if reply and _refused(reply):
                 yield self.finding(
                     f"llama-server refuses {what}: {reply.words}",
                     where="chat_template",

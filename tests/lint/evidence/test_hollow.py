@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+import gc
+import os
+import signal
+import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +18,9 @@ from pipeline.lint.evidence.requests import REQUESTS
 from pipeline.lint.probes import SECOND, SYSTEM, USER
 from pipeline.lint.subject import subject_from, subject_of
 from pipeline.runtime.build import EngineBuild
+from pipeline.runtime.server import Running
 from tests import zoo
-from tests.lint.subjects import sound, subject
+from tests.lint.subjects import findings, sound, subject
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +128,29 @@ def test_only_errors_of_a_log_count() -> None:
         "",
     )
     assert list(errors("\n".join(lines))) == ["bad", "GGML_ASSERT(x)"]
+
+
+@pytest.mark.parametrize("at", ["/apply-template", "/v1/chat/completions", "/tokenize"])
+def test_a_server_that_dies_is_asked_no_more(
+    at: str, engine_build: EngineBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, said = list[str](), hollow._said
+
+    def say(server: Running, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes]:
+        if path == at and at not in asked:
+            os.kill(server.pid, signal.SIGKILL)
+            server.process.wait(5)
+        asked.append(path)
+        return said(server, path, body)
+
+    monkeypatch.setattr(hollow, "_said", say)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        served = replace(sound(), engine=engine_build).served
+        gc.collect()
+    assert [str(one.message) for one in found] == [], "no socket stays open"
+    assert served.lost == "killed by SIGKILL" and not served.tokens
+    assert at == "/tokenize" or asked.count(at) == 1
+    made = replace(sound(), engine=engine_build)
+    made.__dict__["served"] = served
+    assert any("ended" in one.message for one in findings("A613", made))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.lint.evidence import playback
 from pipeline.lint.evidence.grades import grade
 from pipeline.lint.evidence.playback import play
 from pipeline.lint.evidence.scenes import Played
@@ -95,7 +96,7 @@ def test_stop_strings_of_the_spec_hold(engine_build: EngineBuild, tmp_path: Path
     ("name", "why"),
     [
         ("no-template", "there is no chat template"),
-        ("template-syntax-error", "llama-server does not serve it"),
+        ("template-syntax-error", "llama-server does not start with the template"),
         ("tokenizer-unknown", "the engine does not read the vocabulary"),
     ],
 )
@@ -106,3 +107,12 @@ def test_what_cannot_be_played_is_said(name: str, why: str, engine_build: Engine
 
 def test_nothing_is_played_without_an_engine() -> None:
     assert play(sound()) == Played(missing="there is no engine to ask")
+
+
+def test_a_template_that_the_server_refuses_is_not_waited_for_again(
+    engine_build: EngineBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = replace(subject(template="{% for %}"), facts=sound().facts, engine=engine_build)
+    assert refused.served.refusal
+    monkeypatch.setattr(playback, "serving", None)
+    assert refused.played.missing == "llama-server does not start with the template"

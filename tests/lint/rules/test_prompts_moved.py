@@ -78,5 +78,9 @@ def test_what_can_not_be_compared_is_not_judged(
     others = locked.model_copy(update={"conversations": OTHER})
     assert "other conversations" in RULE.skip(judged(engine_build, others))
     assert "no lock" in RULE.skip(subject_of(zoo.SOUND, spec=zoo.spec(), engine=engine_build))
+    silent = judged(engine_build, locked)
+    few = {name: silent.served.replies[name] for name in ("user", "turns")}
+    silent.__dict__["served"] = replace(silent.served, replies=few, lost="killed by SIGKILL")
+    assert "gave no answer to answer-parts" in RULE.skip(silent)
     zoo.led("{{- strftime_now('%Y') -}}")(tmp_path / "clock.gguf")
     assert "clock" in RULE.skip(judged(engine_build, locked, tmp_path / "clock.gguf"))
