@@ -11,8 +11,14 @@ from pipeline.lint.model import TEMPLATE, Finding
 
 
 def render(results: Sequence[Linted]) -> str:
-    """Return one block a target."""
-    return "\n".join(line for result in results for line in _lines(result))
+    """Return one block a target. Line breaks within a line are written out: what a file says must not look like a line of
+    ours, nor like a command to the program that reads a log.
+    """
+    return "\n".join(_on_one_line(line) for result in results for line in _lines(result))
+
+
+def _on_one_line(text: str) -> str:
+    return text.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _few(codes: list[str]) -> str:
