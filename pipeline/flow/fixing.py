@@ -92,8 +92,12 @@ def fix(
             mended.append(found)
     files = tuple(_files(path, start, state, force))
     if write:
+        if files and path.read_bytes().decode(errors="replace") != text:
+            said = f"{shown(path)} was changed while its fix was worked out; nothing is written"
+            raise UsageError(said, hint=f"run assay lock {lock.name}, then assay fix again")
         for file in files:
-            atomic_write(file.path, file.after.encode())
+            mode = file.path.stat().st_mode & 0o777 if file.path.is_file() else 0o644
+            atomic_write(file.path, file.after.encode(), mode)
     limit = -1 if lock.spec.gates.lint == "none" else Severity(lock.spec.gates.lint).rank
     accepted = all(finding.severity.rank <= limit for finding in state.findings)
     return Fixed(lock.name, tuple(mended), state.findings, files, write and bool(files), accepted)

@@ -8,11 +8,13 @@ import pytest
 
 from pipeline.core.errors import UsageError
 from pipeline.core.project import Project
+from pipeline.flow import fixing
 from pipeline.flow.fixing import fix
 from pipeline.flow.locking import make_lock
 from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
-from pipeline.lint.model import Severity
+from pipeline.lint.model import Finding, Severity
+from pipeline.lint.subject import Subject
 from pipeline.runtime.server import running
 from tests import zoo
 from tests.hubs.huggingface import hub
@@ -182,3 +184,25 @@ def test_a_model_of_a_hub_is_mended_and_its_prompts_are_pinned_before_its_weight
         lock = make_lock(session, "small").lock
         assert [one.code for one in fix(session, "small", today=DAY).mended] == ["A201"]
         assert lock.prompts and not session.store.has(lock.weights.digest)
+
+
+def test_a_spec_that_is_edited_meanwhile_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = broken(tmp_path, "end-of-turn-not-named")
+    spec, judge = session.project.specs / "small.yaml", fixing.lint
+
+    def lint(subject: Subject) -> tuple[Finding, ...]:
+        spec.write_text(LEFT + "# one more word\n")
+        return judge(subject)
+
+    monkeypatch.setattr(fixing, "lint", lint)
+    with pytest.raises(UsageError, match="was changed while"):
+        fix(session, "small", today=DAY)
+    assert spec.read_text() == LEFT + "# one more word\n"
+
+
+def test_a_spec_keeps_its_mode(tmp_path: Path) -> None:
+    session = broken(tmp_path, "end-of-turn-not-named")
+    spec = session.project.specs / "small.yaml"
+    spec.chmod(0o600)
+    assert fix(session, "small", today=DAY).written
+    assert spec.stat().st_mode & 0o777 == 0o600
