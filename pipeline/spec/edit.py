@@ -28,12 +28,16 @@ def edited(text: str, path: Keys, value: Any) -> str:
     """
     before = yaml.parse(text, "").value
     after = text
-    for keys, one in _leaves(path, value):
-        after = _set(after, keys, one)
+    refused = UsageError(
+        f"{'.'.join(path)} can't be written into this file by a machine", hint=f"write it there: {_inline(value)}"
+    )
+    try:
+        for keys, one in _leaves(path, value):
+            after = _set(after, keys, one)
+    except SpecError:
+        raise refused from None
     if _meaning(after) != wanted(before, path, value):
-        raise UsageError(
-            f"{'.'.join(path)} can't be written into this file by a machine", hint=f"write it there: {_inline(value)}"
-        )
+        raise refused
     return after
 
 

@@ -91,7 +91,9 @@ class Place:
 
 
 def places(text: str) -> dict[Path, Place]:
-    """Return where every value of a sound document stands, by its path: what an edit of the text needs to know."""
+    """Return where every value of a sound document stands, by its path: what an edit of the text needs to know. Raises
+    SpecError for what ``parse`` takes, and other readers of YAML do not.
+    """
     found: dict[Path, Place] = {}
 
     def visit(node: yaml.Node, path: Path) -> int:
@@ -108,7 +110,10 @@ def places(text: str) -> dict[Path, Place]:
         found[path] = Place(start, end, flow, node.start_mark.column)
         return end
 
-    node = _Loader(text).get_single_node()
+    try:
+        node = _Loader(text).get_single_node()
+    except yaml.MarkedYAMLError as error:  # libyaml is not as strict with tabs
+        raise SpecError([_malformed("", error)]) from None
     if node is not None:
         visit(node, ())
     return found

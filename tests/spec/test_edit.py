@@ -93,3 +93,10 @@ def test_whatever_is_written_means_what_was_meant(content: dict[str, Any], key: 
             assert not isinstance(content.get("chat", {}), dict)
             continue
         assert parse(after, "").value == wanted(before, ("chat", key), value)
+
+
+def test_what_one_reader_of_yaml_takes_and_another_does_not() -> None:
+    text = "name: m\nengine:\n  context:\t4096\t# tab\n"
+    assert parse(text, "").value == {"name": "m", "engine": {"context": 4096}}
+    with pytest.raises(UsageError, match="can't be written into this file by a machine"):
+        edited(text, ("engine", "threads"), 2)
