@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -95,7 +96,7 @@ def matches(value: Any, options: Sequence[Any], described: Mapping[str, Any]) ->
     inner = None
     if kind is list:
         inner = _TYPES.get(str((described.get("items") or {}).get("type", "any")), str)
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) <= sys.float_info.max:
         value = float(value)
     of_options = next((type(option) for option in options if option != ""), None)
     same_kind: bool = type(value) is kind

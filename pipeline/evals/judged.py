@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -40,9 +40,21 @@ def item_of(id: str, skill: str, prompt: str, answer: Answer, wanted: Any, judge
         **judged.detail,
         "finish": answer.finish_reason,
         "tokens": answer.tokens,
-        "digest": str(digest_of(output)),
+        "digest": str(digest_of(_written(output))),
     }
-    return Item(id, float(judged.verdict == "right"), detail)
+    return Item(id, float(judged.verdict == "right"), _written(detail))
+
+
+def _written(value: Any) -> Any:
+    """Return a value whose texts can be written as UTF-8: a model may say half of a surrogate pair, in JSON even by ASCII
+    alone; such a half is shown by its escape."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_written(key): _written(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_written(part) for part in value]
+    return value
 
 
 def trouble(answer: Answer) -> Judgement | None:

@@ -6,6 +6,7 @@ Before any comparison, a text is taken in Unicode's NFKC form, without outer whi
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -92,10 +93,22 @@ def json_of(text: str) -> Any:
     for a key that stands twice."""
     found = text.strip()
     fenced = _FENCE.match(found)
+    return strict_json(fenced[1] if fenced else found)
+
+
+def strict_json(text: str) -> Any:
+    """Read JSON whose numbers all are numbers. Raises ValueError for anything else: NaN, a number beyond those of a
+    computer, a key that stands twice."""
     try:
-        return json.loads(fenced[1] if fenced else found, object_pairs_hook=_once, parse_constant=_refuse)
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return number
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

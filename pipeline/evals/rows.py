@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pipeline.core.errors import Problem, SpecError
+from pipeline.evals.matching import strict_json
 from pipeline.evals.tables import ROWS, SUFFIXES, read_table
 from pipeline.spec.load import shown
 
@@ -81,8 +82,19 @@ def _content(path: Path, model: type[BaseModel]) -> Iterator[tuple[int, Any]]:
         if not line.strip():
             continue
         try:
-            yield number, json.loads(line)
+            yield number, _whole(strict_json(line))
         except json.JSONDecodeError as error:
             yield number, Problem(shown(path), number, error.colno, f"not valid JSON: {error.msg}")
-        except RecursionError:
-            yield number, Problem(shown(path), number, 1, "not valid JSON: nested too deeply")
+        except ValueError as error:
+            yield number, Problem(shown(path), number, 1, f"not valid JSON: {error}")
+
+
+def _whole(value: Any) -> Any:
+    """Return a value of which every text can be written as UTF-8. Raises ValueError for half of a surrogate pair."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text has half of a surrogate pair") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return value

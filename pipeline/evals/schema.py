@@ -7,9 +7,9 @@ keyword that were passed over would let a wrong answer pass.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 NOTES = ("title", "description", "default", "examples", "$schema", "$id", "$comment", "$defs", "definitions")
@@ -26,7 +26,9 @@ _TYPES = {
     "boolean": lambda v: isinstance(v, bool),
     "null": lambda v: v is None,
     "number": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
-    "integer": lambda v: isinstance(v, int | float) and not isinstance(v, bool) and v == math.floor(v),
+    "integer": lambda v: (
+        isinstance(v, int | float) and not isinstance(v, bool) and (isinstance(v, int) or v.is_integer())
+    ),
 }
 
 
@@ -71,6 +73,8 @@ def require_known(schema: Any, root: Any = None, at: str = "") -> None:
             raise ValueError(f"{here} wants a list")
         elif key.startswith(("min", "max", "exclusive", "multipleOf")) and not _TYPES["number"](value):
             raise ValueError(f"{here} wants a number")
+        elif key == "multipleOf" and value <= 0:
+            raise ValueError(f"{here} wants a number above 0")
 
 
 def faults(
@@ -154,10 +158,9 @@ def _number(value: float, schema: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}: {value} is not more than {schema['exclusiveMinimum']}"
     if "exclusiveMaximum" in schema and value >= schema["exclusiveMaximum"]:
         yield f"{at}: {value} is not less than {schema['exclusiveMaximum']}"
-    if "multipleOf" in schema:
-        times = value / schema["multipleOf"]
-        if not math.isclose(times, round(times), rel_tol=0, abs_tol=1e-9):
-            yield f"{at}: {value} is no multiple of {schema['multipleOf']}"
+    # As written, in decimals: 0.3 is three times 0.1, which it is not in binary.
+    if "multipleOf" in schema and Fraction(str(value)) % Fraction(str(schema["multipleOf"])):
+        yield f"{at}: {value} is no multiple of {schema['multipleOf']}"
 
 
 def _combined(value: Any, schema: dict[str, Any], at: str, inner: Any) -> Iterator[str]:

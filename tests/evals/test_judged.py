@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from pipeline.core.canonical import digest_of
 from pipeline.evals.judged import Judgement, cut_off, item_of, shares, trouble
-from pipeline.runtime.answer import Answer, Trouble
+from pipeline.evals.kinds import generate, tool_use
+from pipeline.runtime.answer import Answer, Call, Trouble
 from tests.evals.kinds.server import said
 
 
@@ -61,3 +64,34 @@ def test_what_the_server_says_is_the_reason() -> None:
 def test_cut_off_by_the_context_is_not_cut_off_by_the_suite(finish: str, tokens: int | None, cut: bool) -> None:
     answer = Answer("x", finish_reason=finish, tokens=tokens)
     assert bool(cut_off(answer, 10)) is cut
+
+
+_BIG = "9" * 400
+_HOSTILE = (
+    '"\\ud800"',
+    "\ud800",
+    '{"a": "\\ud800"}',
+    '{"\\ud800": 1}',
+    "1e999",
+    '{"a": 1e999}',
+    f'{{"a": {_BIG}}}',
+    '{"a": 1e308}',
+)
+
+
+@pytest.mark.parametrize("text", _HOSTILE)
+def test_no_answer_ends_an_eval(text: str) -> None:
+    """Half a surrogate pair, infinity, a number beyond a float's: all of it is judged, and can be recorded."""
+    number = {"type": "object", "properties": {"a": {"type": "number", "multipleOf": 0.1}}, "minProperties": 1}
+    asked = generate.Config.model_validate({**generate.EXAMPLE, "match": "schema"})
+    for wanted in (number, {"type": "integer"}, {"enum": ["x"]}):
+        row = generate.Row(id="1", question="q", answer=wanted)
+        judged = generate.judge(asked, row, Answer(text, text, finish_reason="stop"))
+        digest_of(asdict(item_of("1", "s", "p", Answer(text, text), wanted, judged)))
+    for kind in ("integer", "float", "string", "array", "dict"):
+        tool = {"name": "f", "parameters": {"type": "dict", "properties": {"a": {"type": kind}}}}
+        offer = tool_use.Row.model_validate({"id": "1", "prompt": "p", "tools": [tool], "calls": [{"f": {"a": [1]}}]})
+        answer = Answer(calls=(Call("1", "f", text),), finish_reason="tool_calls")
+        judged = tool_use.judge(tool_use.Config.model_validate(tool_use.EXAMPLE), offer, answer)
+        assert judged.verdict == "wrong"
+        digest_of(asdict(item_of("1", "s", "p", answer, {}, judged)))

@@ -7,6 +7,7 @@ import pytest
 from pipeline.core.errors import SpecError
 from pipeline.evals.kinds.multiple_choice import Row
 from pipeline.evals.rows import read_rows, read_text
+from pipeline.evals.task import Doc
 
 GOOD = '{"id": "a", "skill": "s", "question": "q?", "choices": ["x", "y"], "answer": 1}'
 
@@ -51,3 +52,21 @@ def test_unreadable_files_are_refused(tmp_path: Path) -> None:
         read_text(tmp_path / "latin")
     with pytest.raises(SpecError, match="No such file"):
         read_rows(tmp_path / "missing", Row)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"id": "a", "answer": NaN}', "NaN is not JSON"),
+        ('{"id": "a", "answer": 1e999}', "the number 1e999 is too large"),
+        ('{"id": "a", "answer": 0, "answer": 1}', "a key stands twice"),
+        ('{"id": "a", "answer": ' + "9" * 5000 + "}", "Exceeds the limit"),
+        ('{"id": "a", "question": "\\ud800"}', "half of a surrogate pair"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_what_json_has_no_one_meaning_for_is_told_with_its_line(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "items.jsonl").write_text(f"\n{line}\n")
+    with pytest.raises(SpecError, match=said) as raised:
+        read_rows(tmp_path / "items.jsonl", Doc)
+    assert [(problem.line, problem.column) for problem in raised.value.problems] == [(2, 1)]
