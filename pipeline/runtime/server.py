@@ -104,7 +104,7 @@ def started(
     """Run llama-server (``program``) on a private unix socket until the block ends; ``argv`` gives its arguments for where
     it listens and the file with its key. Raises NotReady.
     """
-    with tempfile.TemporaryDirectory(prefix="assay-", dir=_short_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="assay-", dir=short_folder()) as folder:
         key, listen = new_key(), Listen(str(Path(folder) / "llama.sock"))
         key_file = Path(folder) / "key"
         atomic_write(key_file, key + "\n", 0o600)
@@ -122,7 +122,7 @@ def started(
             yield Running(process, client, process.argv, wait_ready(process, listen, ready_within))
 
 
-def _short_folder() -> str:
+def short_folder() -> str:
     """Return a folder for sockets: their paths may have some hundred bytes, which a long ``$TMPDIR`` leaves no room
     for.
     """

@@ -12,13 +12,13 @@ from pipeline.core.errors import UsageError
 from pipeline.deploy.door.answers import Answer, Headers, Refusal, as_json
 from pipeline.deploy.door.connection import Connection
 from pipeline.deploy.door.engine import fetch, request_bytes
-from pipeline.deploy.door.hosts import LOOPBACK, check_host, check_names, cors, preflight
+from pipeline.deploy.door.hosts import LOOPBACK, check_host, cors, preflight
 from pipeline.deploy.door.keys import Keys, key_of
 from pipeline.deploy.door.log import AccessLog, Entry
 from pipeline.deploy.door.metrics import Metrics
 from pipeline.deploy.door.model import Settings, Upstream
 from pipeline.deploy.door.names import choose, described, listed, model_in, unknown
-from pipeline.deploy.door.paths import OPEN, POSTS, Route, Way, route
+from pipeline.deploy.door.paths import OPEN, Route, Way, route
 from pipeline.deploy.door.relay import Relay
 from pipeline.deploy.door.request import Request
 from pipeline.deploy.door.rooms import Room
@@ -34,7 +34,7 @@ class Door:
     """
 
     def __init__(self, settings: Settings, upstreams: Iterable[Upstream]) -> None:
-        check_names(settings.hosts, settings.origins)
+        settings.check()
         self.settings, self.limits, self.held = settings, settings.limits, 0
         self._tls = settings.context()
         self._keys = Keys(settings.keys)
@@ -124,25 +124,31 @@ class Door:
         self._entries[one] = entry, Route(Way.LIVE, ""), extra, time.monotonic()
         if len(self._rooms) == 1:
             extra += self._naming(entry, next(iter(self._rooms.values())).upstream)
-        preflighted = request.method == "OPTIONS" and "origin" in request.headers
-        found = route(
-            "POST" if preflighted and entry.path in POSTS else "GET" if preflighted else request.method, request.target
-        )
-        if found.way not in OPEN:
+        found: Route | None = None
+        refused: Refusal | None = None
+        try:
+            found = route(request.method, request.target)
+        except Refusal as refusal:
+            refused = refusal  # what there is and what not is told only to those who have a key
+        if found is None or found.way not in OPEN:
             check_host(request.hosts, self._hosts)
         if origin := request.headers.get("origin"):
             extra += cors(origin, self.settings.origins)
-        if preflighted:
-            raise _Preflight(preflight(request.headers.get("access-control-request-headers", "")))
-        if found.way not in OPEN:
-            caller = self._keys.caller(key_of(request.headers))
-            if caller is None:
-                raise Refusal(
-                    401, "wrong_key", "no valid API key came with the request", [("WWW-Authenticate", "Bearer")]
-                )
-            entry.caller = caller
+            if request.method == "OPTIONS":
+                raise _Preflight(preflight(request.headers.get("access-control-request-headers", "")))
+        if found is None or found.way not in OPEN:
+            entry.caller = self._caller(request)
+        if found is None:
+            raise refused or Refusal(404, "no_such_path", "no such path here")
         request.check(self.limits.body_size)
         self._entries[one] = entry, found, extra, time.monotonic()
+
+    def _caller(self, request: Request) -> str:
+        caller = self._keys.caller(key_of(request.headers))
+        if caller is None:
+            wanted = [("WWW-Authenticate", "Bearer")]
+            raise Refusal(401, "wrong_key", "no valid API key came with the request", wanted)
+        return caller
 
     def refused(self, one: Connection, request: Request, answer: Answer) -> None:
         """Answer a request that was refused before it was whole."""

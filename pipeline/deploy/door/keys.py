@@ -46,10 +46,8 @@ def read_keys(path: Path) -> dict[bytes, str]:
         if len(parts) > 2 or not _NAME.fullmatch(name) or not _KEY.fullmatch(key):
             raise UsageError(f"{path}:{number}: not a line NAME KEY", hint="a name of letters and digits, then the key")
         if len(key) < SHORTEST:
-            raise UsageError(
-                f"{path}:{number} holds no key of {SHORTEST} characters or more",
-                hint="python3 -m secrets makes none; python3 -c 'import secrets; print(secrets.token_urlsafe())' does",
-            )
+            message = f"{path}:{number} holds no key of {SHORTEST} characters or more"
+            raise UsageError(message, hint="python3 -c 'import secrets; print(secrets.token_urlsafe())' prints one")
         if callers.setdefault(_mark(key.encode()), name) != name:
             raise UsageError(f"{path}:{number}: the key of {name} is another caller's too", hint="one key, one caller")
     if not callers:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.core.errors import UsageError
+from pipeline.deploy.door.hosts import check_names
+from pipeline.deploy.door.keys import read_keys
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ class Settings:
     limits: Limits = Limits()
     bodies: bool = False
     tls: tuple[Path, Path] | None = None
+
+    def check(self) -> None:
+        """Raise UsageError for what a door can't be opened with: keys, names, a certificate."""
+        check_names(self.hosts, self.origins)
+        read_keys(self.keys)
+        self.context()
 
     def context(self) -> ssl.SSLContext | None:
         """Return what encrypts, None for plain http. Raises UsageError for a certificate or key that can't be used."""
