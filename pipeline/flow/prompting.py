@@ -70,19 +70,26 @@ def prompts_of(
     lock: Lockfile, template: str | None, headers: Sequence[Header], build: EngineBuild
 ) -> LockedPrompts | None:
     """Return the digests of what an engine makes of the conversations; None where there is no chat template, where it
-    reads the clock, or where the engine does not start with it.
+    reads the clock, or where it renders none of them. Raises EngineError where the engine does not start with it, or
+    does not answer every time: some of the prompts would be taken for all.
     """
-    text = template or headers[0].metadata.get(TEMPLATE_KEY)
+    metadata = headers[0].metadata
+    of_tools = metadata.get(f"{TEMPLATE_KEY}.tool_use") if template is None else None
+    text = template if template is not None else metadata.get(TEMPLATE_KEY)
     if not isinstance(text, str) or not text.strip() or reads_clock(text):
         return None
+    if isinstance(of_tools, str) and reads_clock(of_tools):
+        return None
     with _AT_ONCE:
-        texts = ask_prompts(lock, template, headers[0], build).texts
-    if not texts:
+        found = ask_prompts(lock, template, headers[0], build)
+    if found.why:
+        raise EngineError(found.why)
+    if not found.texts:
         return None
     return LockedPrompts(
         llama_cpp_commit=lock.engine.llama_cpp_commit,
         conversations=str(conversations_digest()),
-        digests={name: str(Digest.of(text.encode())) for name, text in sorted(texts.items())},
+        digests={name: str(Digest.of(text.encode())) for name, text in sorted(found.texts.items())},
     )
 
 

@@ -94,4 +94,5 @@ def rules_digest() -> Digest:
     """
     root = Path(__file__).parents[1]
     parts = {part: str(tree_digest(root / part)) for part in ("lint", "gguf", "runtime")}
-    return digest_of(parts | {"argv": str(Digest.of_file(root / "lock" / "argv.py"))})
+    more = ("lock/argv.py", "lock/clock.py", "spec/overrides.py", "spec/sources/_splits.py")
+    return digest_of(parts | {path: str(Digest.of_file(root / path)) for path in more})

@@ -6,7 +6,9 @@ import pytest
 
 from pipeline.cli.console import Lines
 from pipeline.core.project import Project
+from pipeline.flow import prompting
 from pipeline.flow.locking import make_lock
+from pipeline.flow.prompting import Prompts
 from pipeline.flow.session import Session
 from pipeline.lock.load import lock_path, read_lock
 from pipeline.lock.model import Lockfile
@@ -92,3 +94,22 @@ def test_prompts_that_change_with_the_day_are_not_pinned_until_the_day_is(tmp_pa
 def test_a_model_that_has_no_prompts_is_locked_all_the_same(tmp_path: Path, defect: str) -> None:
     zoo.DEFECTS[defect].make(tmp_path / "broken.gguf")
     assert lock_of(make_project(tmp_path / "project", tmp_path / "broken.gguf")).prompts is None
+
+
+def test_some_of_the_prompts_are_not_taken_for_all(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that is too busy an engine may not answer in time."""
+    notes = list[str]()
+    session = Session(project)
+    session.progress = Noted(notes)
+    lock_path(project, "small").unlink()
+    some = Prompts({"user": "Hello"}, {}, "no answer to 'turns': timed out")
+    monkeypatch.setattr(prompting, "ask_prompts", lambda *_: some)
+    make_lock(session, "small")
+    assert lock_of(project).prompts is None
+    assert "small: its prompts are not locked: no answer to 'turns': timed out" in notes
+
+
+def test_a_template_of_tools_may_read_the_clock_alone(tmp_path: Path) -> None:
+    clock = "{{- strftime_now('%d %B %Y') -}}" + str(zoo.value(zoo.TEMPLATE))
+    zoo.changed(tokenizer__chat_template__tool_use=clock)(tmp_path / "clock.gguf")
+    assert lock_of(make_project(tmp_path / "project", tmp_path / "clock.gguf")).prompts is None

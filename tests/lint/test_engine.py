@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.digest import Digest
 from pipeline.core.errors import UsageError
 from pipeline.lint.engine import explain, lint, rules, rules_digest, skipped
 from pipeline.lint.model import Severity
@@ -57,3 +58,12 @@ def test_explain() -> None:
 
 def test_rules_digest_is_stable() -> None:
     assert rules_digest() == rules_digest()
+
+
+def test_rules_digest_covers_what_rules_are_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of this package that rules import beside what reads specs and locks as values."""
+    seen, of_file = list[str](), Digest.of_file
+    monkeypatch.setattr(Digest, "of_file", lambda path: seen.append(path.as_posix()) or of_file(path))
+    rules_digest()
+    for path in ("lint/render_child.py", "lock/clock.py", "spec/overrides.py", "spec/sources/_splits.py"):
+        assert any(one.endswith(f"pipeline/{path}") for one in seen), path

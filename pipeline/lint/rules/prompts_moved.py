@@ -6,6 +6,7 @@ from pipeline.core.digest import Digest
 from pipeline.lint.evidence.requests import conversations_digest
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.rules._engine import ServedRule, apart
+from pipeline.lint.rules._template import sources
 from pipeline.lint.subject import Subject
 from pipeline.lock.clock import reads_clock
 
@@ -31,7 +32,7 @@ class PromptsMoved(ServedRule):
             return reason
         if subject.lock is None:
             return "no lock says what the prompts should be"
-        if reads_clock(subject.template or ""):
+        if any(reads_clock(source.text) for source in sources(subject)):
             return "the chat template reads the clock: chat.date in the spec makes its day stand still"
         pinned = subject.lock.prompts
         served = subject.served.replies

@@ -84,3 +84,6 @@ def test_what_can_not_be_compared_is_not_judged(
     assert "gave no answer to answer-parts" in RULE.skip(silent)
     zoo.led("{{- strftime_now('%Y') -}}")(tmp_path / "clock.gguf")
     assert "clock" in RULE.skip(judged(engine_build, locked, tmp_path / "clock.gguf"))
+    clock = "{{- strftime_now('%Y') -}}" + str(zoo.value(zoo.TEMPLATE))
+    zoo.changed(tokenizer__chat_template__tool_use=clock)(tmp_path / "tools.gguf")
+    assert "clock" in RULE.skip(judged(engine_build, locked, tmp_path / "tools.gguf"))
