@@ -119,12 +119,16 @@ def test_a_model_that_is_not_served_is_not_answered_for(front: Front, model: str
     ],
 )
 def test_only_what_is_listed_is_passed(front: Front, method: str, path: str, status: int) -> None:
-    said = front.raw(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {KEY}\r\nConnection: close\r\n\r\n".encode())
+    said = front.raw(
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {KEY}\r\nConnection: close\r\n\r\n".encode()
+    )
     assert said.startswith(b"HTTP/1.1 %d " % status), said
 
 
 def test_a_request_leaves_one_line_without_its_prompt(front: Front, engine: Upstream) -> None:
-    answer = front.client.post("/v1/chat/completions", json={**ASK, "messages": [{"role": "user", "content": "Xyzzy!"}]})
+    answer = front.client.post(
+        "/v1/chat/completions", json={**ASK, "messages": [{"role": "user", "content": "Xyzzy!"}]}
+    )
     told = json.loads(next(line for line in front.lines() if answer.headers["x-request-id"] in line))
     usage = answer.json()["usage"]
     assert (told["caller"], told["status"], told["end"]) == ("alice", 200, "whole")
@@ -156,4 +160,4 @@ def test_metrics_are_ours_and_the_engines(front: Front, engine: Upstream) -> Non
     of = f'digest="{engine.digest}",model="small"'
     assert f"llamacpp:prompt_tokens_total{{{of}}}" in text
     assert 'assay_requests_total{caller="alice",' in text
-    assert f'assay_engine_up{{{of}}} 1.0' in text
+    assert f"assay_engine_up{{{of}}} 1.0" in text
