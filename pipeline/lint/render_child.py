@@ -109,6 +109,8 @@ def to_json(
 def _listed(value: Any) -> Any:
     if isinstance(value, Iterator):
         return list(value)
+    if isinstance(value, jinja2.Undefined):
+        raise TypeError(f"{value._undefined_name!r} is undefined and can't be printed as JSON")
     raise TypeError(f"{type(value).__name__} can't be printed as JSON")
 
 

@@ -38,6 +38,7 @@ def test_what_templates_are_given(template: str, prompt: str) -> None:
     [
         ("a\n {% iff x %}", "syntax", "chat_template:2:5"),
         ("a\n\n{{ x.y.z }}", "raised", "chat_template:3:6"),
+        ("a {{ absent | tojson }}", "raised", "chat_template:1:6"),
         ("ab{{ raise_exception('no') }}", "raised", "chat_template:1:6"),
         ("{{ ''.__class__ }}{{ ''.__class__.__base__ }}", "raised", "chat_template:1:7"),
         ("{% for a in range(99999) %}" + "x" * 9999 + "{% endfor %}", "limit", "chat_template"),
