@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.core.errors import UsageError
@@ -34,6 +32,9 @@ from pipeline.evals.windows import Piece, windows
 from pipeline.runtime.packing import Tokens
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pipeline.runtime.binding import Scorer
 
 NEEDS: Needs = "scorer"
@@ -77,6 +78,8 @@ def load(config: Config, folder: Path) -> str:
 
 def prepare(config: Config, data: str, reference: Scorer, progress: Progress) -> tuple[str, Known]:
     """Return the data with what the reference makes of it. Raises as ``measure``."""
+    import numpy as np  # loads only when something is scored
+
     from pipeline.runtime.divergence import Top
 
     tokens = reference.tokenize(data)
@@ -92,6 +95,8 @@ def prepare(config: Config, data: str, reference: Scorer, progress: Progress) ->
 def measure(config: Config, data: tuple[str, Known], scorer: Scorer, progress: Progress) -> Measured:
     """Compare the model with what is known of its reference. An item is a window; its score is the mean divergence of its
     tokens, in nats. Raises UsageError when the two have other tokenizers."""
+    import numpy as np
+
     from pipeline.runtime.divergence import LOGPROB, Against
 
     text, known = data
@@ -114,6 +119,8 @@ def measure(config: Config, data: tuple[str, Known], scorer: Scorer, progress: P
 
 
 def _metrics(found: NDArray[np.float64], before: NDArray[np.float64]) -> tuple[Metric, ...]:
+    import numpy as np
+
     after, kld, most, same = found.T
     n = len(found)
     moved = np.exp(after) - np.exp(before)
@@ -131,8 +138,8 @@ def _metrics(found: NDArray[np.float64], before: NDArray[np.float64]) -> tuple[M
         Metric("rms_dp", 100 * rms, "%", 100 * (rms - spread), 100 * (rms + spread), n),
         _mean("mean_dp", 100 * moved, "%"),
         _mean("ln_ppl_ratio", before - after, "nats"),
-        Metric("perplexity", math.exp(-float(after.mean())), "", n=n),
-        Metric("perplexity_reference", math.exp(-float(before.mean())), "", n=n),
+        Metric("perplexity", math.exp(min(-float(after.mean()), 700.0)), "", n=n),
+        Metric("perplexity_reference", math.exp(min(-float(before.mean()), 700.0)), "", n=n),
     )
 
 

@@ -116,7 +116,9 @@ def _metrics(items: Sequence[Item]) -> tuple[Metric, ...]:
     if nll:
         mean, error = mean_and_error(nll)
         least, most = (
-            (None, None) if math.isinf(error) else (math.exp(mean - Z95 * error), math.exp(mean + Z95 * error))
+            (None, None)
+            if math.isinf(error)
+            else (math.exp(min(mean - Z95 * error, 700.0)), math.exp(min(mean + Z95 * error, 700.0)))
         )
         metrics.append(Metric("perplexity", math.exp(min(mean, 700.0)), "", least, most, len(nll)))
     return (*metrics, Metric("unknown", float(lost), "items", n=len(items)))

@@ -104,7 +104,7 @@ def measure(config: Config, data: str | Sequence[Pair], scorer: Scorer, progress
     mean, error = mean_and_error(nll)
     per_byte = len(nll) / sum(sizes) / math.log(2)
     metrics: tuple[Metric, ...] = (
-        Metric("perplexity", math.exp(mean), "", *_interval(mean, error, math.exp), len(nll)),
+        Metric("perplexity", _exp(mean), "", *_interval(mean, error, _exp), len(nll)),
         Metric("nll", mean, "nats/token", *_interval(mean, error, float), len(nll)),
         Metric("bits_per_byte", mean * per_byte, "bits/byte", *_interval(mean, error, per_byte.__mul__), len(nll)),
     )
@@ -121,7 +121,11 @@ def _interval(mean: float, error: float, scale: Callable[[float], float]) -> tup
     """Return the 95 % interval on a scale; a single token has none."""
     if math.isinf(error):
         return None, None
-    return scale(mean - Z95 * error), scale(min(mean + Z95 * error, 700.0))  # exp takes no more
+    return scale(mean - Z95 * error), scale(mean + Z95 * error)
+
+
+def _exp(value: float) -> float:
+    return math.exp(min(value, 700.0))  # it takes no more
 
 
 def _pairs(config: Config, pairs: Sequence[Pair], scorer: Scorer) -> list[Piece]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from pipeline.core.errors import SpecError
 from pipeline.core.progress import SILENT
+from pipeline.evals.kinds import lm_eval
 from pipeline.evals.kinds.lm_eval import EXAMPLE, Config, load, measure
 from pipeline.evals.model import Item, Metric
 from pipeline.runtime.binding import Scorer
@@ -159,3 +161,10 @@ def test_what_is_not_read_is_told(tmp_path: Path, old: str, new: str, said: str)
     assert old in TASK
     with pytest.raises(SpecError, match=r"(?s).*" + re.escape(said)):
         load(suite(tmp_path, TASK.replace(old, new)), tmp_path)
+
+
+def test_long_texts_have_a_perplexity_that_is_a_number() -> None:
+    """It is of whole texts, as in the harness: 5000 nats are a thousand tokens that surprise."""
+    items = [Item(f"{nll}", 0.0, {"verdict": "wrong", "logprob": -nll}) for nll in (5000.0, 5010.0, 5020.0)]
+    metrics = {metric.name: metric for metric in lm_eval._metrics(items)}
+    assert metrics["perplexity"].value == metrics["perplexity"].low == math.exp(700)

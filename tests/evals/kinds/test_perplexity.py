@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pipeline.core.errors import UsageError
 from pipeline.core.progress import SILENT
 from pipeline.evals.engine import load_suite
+from pipeline.evals.kinds import perplexity
 from pipeline.evals.kinds.perplexity import EXAMPLE, Config, Pair, load, measure
 from pipeline.evals.windows import windows
 from pipeline.runtime.binding import Scorer
@@ -135,3 +136,7 @@ def test_a_single_token_has_no_interval(scorer: Scorer) -> None:
     metrics, _ = measure(config(text=None, pairs="x.jsonl", prompt="chat"), (pair,), scorer, SILENT)
     assert {metric.n for metric in metrics} == {1}
     assert {(metric.low, metric.high) for metric in metrics} == {(None, None)}
+
+
+def test_the_interval_of_a_model_that_knows_nothing_is_of_numbers() -> None:
+    assert perplexity._interval(900.0, 1.0, perplexity._exp) == (math.exp(700), math.exp(700))
