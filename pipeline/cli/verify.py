@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from pipeline.cli.command import NAMES, App, command
 from pipeline.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.flow.session import Session
+    from pipeline.lock.model import Lockfile
 
 
 @command
@@ -14,14 +21,29 @@ from pipeline.core.errors import UsageError
     "--deep", is_flag=True, help="Hash every byte again, instead of trusting receipts (size, time and inode)."
 )
 @click.option("--repair", is_flag=True, help="With --deep: fetch what is bad again, of a bad blob only the bad 64 MiB.")
-def verify(app: App, names: tuple[str, ...], deep: bool, repair: bool) -> int:
+@click.option("--require-signed", is_flag=True, help="Refuse what no trusted key attests, or the gate did not accept.")
+@click.option(
+    "--public-key",
+    "public_keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A trusted key in PEM, or a folder of them (*.pem, *.pub). Can be given several times.",
+)
+def verify(
+    app: App, names: tuple[str, ...], deep: bool, repair: bool, require_signed: bool, public_keys: tuple[Path, ...]
+) -> int:
     """Check stored blobs against their locks. Opens no socket; a bad blob is moved to quarantine, exit 5.
 
     \b
     assay verify                 by receipts: fast
     assay verify --deep          by hashing again: certain
     assay verify --deep --repair and make good what is bad
+    assay verify tiny-chat --require-signed --public-key key.pub
     """
+    if require_signed != bool(public_keys):
+        raise UsageError(
+            "--require-signed and --public-key go together", hint="name the key that you trust: --public-key key.pub"
+        )
     if repair and not deep:
         raise UsageError("--repair wants --deep", hint="run assay verify --deep --repair")
     from pipeline.flow.prepare import repair_all, verify_all
@@ -29,6 +51,7 @@ def verify(app: App, names: tuple[str, ...], deep: bool, repair: bool) -> int:
 
     session = app.session(offline=not repair)
     locks = [session.current(name) for name in session.names(names)]
+    signed = _signed(session, locks, public_keys) if require_signed else []
     results = verify_all(session, locks, deep=deep, must=False)
     repaired = {done.file: done for done in repair_all(session, results)} if repair else {}
     listed = [
@@ -54,8 +77,23 @@ def verify(app: App, names: tuple[str, ...], deep: bool, repair: bool) -> int:
     lines += [
         f"repaired  {file.sha256}  {file.path}  ({done.fetched:,} bytes fetched)" for file, done in repaired.items()
     ]
-    app.answer("verify", {"files": listed, "ok": good == results or repair}, "\n".join(lines))
+    lines += [f"signed  {one['kind']}  {one['name']}: {one['said']}  (key {one['key'][:12]})" for one in signed]
+    content = {"files": listed, "ok": good == results or repair, **({"signed": signed} if require_signed else {})}
+    app.answer("verify", content, "\n".join(lines))
     if repair:
         return 0
     require(results)
     return 0
+
+
+def _signed(session: Session, locks: list[Lockfile], public_keys: tuple[Path, ...]) -> list[dict[str, str]]:
+    """Return what trusted keys attest of the locks."""
+    from pipeline.attest.keys import read_all
+    from pipeline.flow.attesting import signed
+
+    keys = read_all(public_keys)
+    return [
+        {"name": lock.name, "kind": one.kind, "file": str(one.file), "key": one.key.id, "said": one.said}
+        for lock in locks
+        for one in signed(session, lock, keys)
+    ]

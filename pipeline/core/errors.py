@@ -97,6 +97,10 @@ class DigestMismatch(AssayError):
     exit_code = 5
 
 
+class NotSigned(DigestMismatch):
+    """A signature that is asked for is missing, is by no trusted key, or covers other digests."""
+
+
 class EngineError(AssayError):
     """llama.cpp is missing, is not the pinned build, or failed."""
 

@@ -32,6 +32,11 @@ class Project:
         return self.root / "reports"
 
     @property
+    def attestations(self) -> Path:
+        """Signed statements, a folder for each model."""
+        return self.root / "attestations"
+
+    @property
     def state(self) -> Path:
         return self.root / ".assay"
 
