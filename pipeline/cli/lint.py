@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.command import App, command, complete_names
+from pipeline.cli.command import App, command, complete_names, error_content, show
+from pipeline.core.errors import AssayError
 
 if TYPE_CHECKING:
     from pipeline.runtime.build import EngineBuild
@@ -69,8 +70,11 @@ def lint(
     named = targets or tuple(session.names(()) if session else ())
     upto = Stage(stage)
     choice = Choice(select, ignore, known, upto, None if upto is Stage.HEADER else _engine(app))
-    results = lint_all(session, named, Path(app.folder), choice)
-    if write_baseline:
+    unread = list[AssayError]()
+    results = lint_all(session, named, Path(app.folder), choice, unread)
+    for error in sorted(unread, key=str):
+        show(error)
+    if write_baseline and not unread:
         count = write(write_baseline, results)
         app.answer(
             "lint-baseline", {"file": str(write_baseline), "findings": count}, f"{write_baseline}: {count} findings"
@@ -92,7 +96,10 @@ def lint(
         }
         for result in results
     ]
-    app.answer("lint", {"results": answers}, formats()[form].render(results), exact=form != "text")
+    content = {"results": answers, "unread": [error_content(error) for error in sorted(unread, key=str)]}
+    app.answer("lint", content, formats()[form].render(results), exact=form != "text")
+    if unread:
+        return max(error.exit_code for error in unread)
     return 0 if all(result.accepted for result in results) else 1
 
 

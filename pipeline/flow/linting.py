@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.core.errors import UsageError
+from pipeline.core.errors import AssayError, UsageError
 from pipeline.lint.engine import ignored, lint, rules, selected, skipped
 from pipeline.lint.formats._base import Linted, fingerprint
 from pipeline.lint.model import Severity, Stage
@@ -101,14 +101,25 @@ def kind_of(target: str) -> str:
     return "spec"
 
 
-def lint_all(session: Session | None, targets: Iterable[str], root: Path, choice: Choice) -> list[Linted]:
-    """Lint every target, files and references first. ``session`` is needed for specs alone. Raises as the others do."""
+def lint_all(
+    session: Session | None,
+    targets: Iterable[str],
+    root: Path,
+    choice: Choice,
+    unread: list[AssayError] | None = None,
+) -> list[Linted]:
+    """Lint every target, files and references first. ``session`` is needed for specs alone. Raises as the others do; with
+    ``unread``, files that can't be read are left out of the answer and told there.
+    """
     kinds = [(target, kind_of(target)) for target in sorted(targets, key=lambda target: kind_of(target) == "spec")]
-    judged = iter(_lint_files([Path(target) for target, kind in kinds if kind == "file"], choice))
+    selected(rules(), choice.select, choice.ignore)
+    files = [Path(target) for target, kind in kinds if kind == "file"]
+    judged = iter(_lint_files(files, choice, unread if unread is not None and len(kinds) > 1 else None))
     results = []
     for target, kind in kinds:
         if kind == "file":
-            results.append(next(judged))
+            if found := next(judged):
+                results.append(found)
         elif kind == "reference":
             results.append(lint_reference(target, root, choice))
         elif session is None:
@@ -118,11 +129,21 @@ def lint_all(session: Session | None, targets: Iterable[str], root: Path, choice
     return results
 
 
-def _lint_files(paths: Sequence[Path], choice: Choice) -> list[Linted]:
+def _lint_files(paths: Sequence[Path], choice: Choice, unread: list[AssayError] | None) -> list[Linted | None]:
     """Lint files, several at once: their templates are rendered by other processes, one for each thread. With an engine one
     after the other, as its servers fill the machine by themselves.
     """
+
+    def judged(path: Path) -> Linted | None:
+        try:
+            return lint_file(path, choice)
+        except AssayError as error:
+            if unread is None:
+                raise
+            unread.append(error)
+            return None
+
     if len(paths) < 2 or choice.engine is not None:
-        return [lint_file(path, choice) for path in paths]
+        return [judged(path) for path in paths]
     with ThreadPoolExecutor(min(len(paths), os.cpu_count() or 1, _MOST_AT_ONCE)) as pool:
-        return list(pool.map(lambda path: lint_file(path, choice), paths))
+        return list(pool.map(judged, paths))

@@ -46,3 +46,25 @@ def test_an_engine_that_the_user_names_must_be_there(
     assert run(["lint", refused, "--engine", str(tmp_path)]) == 6
     assert "no llama-server" in capsys.readouterr().err
     assert run(["lint", refused, "--engine", str(tmp_path), "--stage", "header"]) == 0
+
+
+def test_a_file_that_can_not_be_read_keeps_no_other_from_being_judged(
+    refused: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("cut", "cut too"):
+        (tmp_path / f"{name}.gguf").write_bytes(b"GGUF\3")
+    cut = [str(tmp_path / "cut.gguf"), str(tmp_path / "cut too.gguf")]
+    assert run(["lint", cut[0], refused, cut[1], "--stage", "header", "--json"]) == 2
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert [result["target"] for result in told["results"]] == [refused]
+    assert [(one["exit_code"], "cut" in one["message"], bool(one["hint"])) for one in told["unread"]] == [
+        (2, True, True)
+    ] * 2
+    assert said.err.count("error: ") == 2
+    baseline = tmp_path / "baseline.json"
+    assert run(["lint", *cut, "--stage", "header", "--write-baseline", str(baseline)]) == 2
+    assert not baseline.exists(), "it would lack their findings"
+    capsys.readouterr()
+    assert run(["lint", cut[0], "--stage", "header", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["schema"] == "assay.error/1"

@@ -6,12 +6,14 @@ import inspect
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from pipeline import __version__
 from pipeline.lint.engine import rules
 from pipeline.lint.formats._base import Linted, fingerprint
 from pipeline.lint.model import Finding, Severity
 
+_AS_IT_IS = "/:@!$&'()*+,;=~"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
@@ -49,7 +51,7 @@ def _rule(code: str) -> dict[str, Any]:
 
 def _result(result: Linted, finding: Finding, told: list[str]) -> dict[str, Any]:
     text = "\n".join(part for part in (finding.message, finding.evidence, finding.fix) if part)
-    location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": result.file}}}
+    location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": quote(result.file, safe=_AS_IT_IS)}}}
     if finding.where:
         location["logicalLocations"] = [{"fullyQualifiedName": finding.where}]
     content: dict[str, Any] = {

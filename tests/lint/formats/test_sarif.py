@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from pipeline.lint.engine import rules
 from pipeline.lint.formats._base import fingerprint
@@ -31,3 +32,13 @@ def test_a_log_for_code_scanning() -> None:
         "small: A105 not evaluated: no tools",
         "small: A103 not evaluated: no tools",
     ]
+
+
+def test_a_path_becomes_a_uri() -> None:
+    odd = replace(SOME, file="models/my model #1 50%.gguf")
+    (result, *_) = json.loads(render([odd]))["runs"][0]["results"]
+    uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == "models/my%20model%20%231%2050%25.gguf"
+    hub = replace(SOME, file="hf://org/name@0123/model.gguf")
+    (result, *_) = json.loads(render([hub]))["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == hub.file
