@@ -231,6 +231,9 @@ def formats() -> str:
     ]
     told = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.lint.formats").items()]
     exports = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.export").items()]
+    clients = [
+        (f"`{name.replace('_', '-')}`", summary(kind)) for name, kind in discover("pipeline.connect").items()
+    ]
     logs = [
         (f"`{name}`", f"`.{kind.SUFFIX}`", summary(kind)) for name, kind in discover("pipeline.report.logs").items()
     ]
@@ -246,6 +249,8 @@ def formats() -> str:
             table(("Format", "Ending", "What"), *logs),
             "## Of `assay export`",
             table(("Format", "What"), *exports),
+            "## Of `assay connect`",
+            table(("Client", "For"), *clients),
         ]
     )
 

@@ -15,7 +15,7 @@ from pipeline.lock.model import LockedFile, Lockfile
 
 FOLDER = False
 _IN_URLS = "%/:?#[]@!$&'()*+,;="  # what is one already stays as it is
-_SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cyclonedx.org/serial-numbers/of/assay-locks")
+SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cyclonedx.org/serial-numbers/of/assay-locks")
 _FACTS = (
     "quantization",
     "context_length",
@@ -28,14 +28,18 @@ _FACTS = (
 
 
 def render(model: Packed) -> str:
-    """Return the document. Its serial number comes from the lock's digest, and it has no time: the same lock, the same text."""
-    lock = model.lock
+    """Return the document as text: the same lock, the same text."""
+    return json.dumps(document(model.lock), indent=2, ensure_ascii=True) + "\n"
+
+
+def document(lock: Lockfile) -> dict[str, Any]:
+    """Return the document of a lock. Its serial number comes from the lock's digest, and it has no time."""
     reference, engine = str(lock.digest), f"llama.cpp@{lock.engine.llama_cpp_commit}"
-    content = {
+    return {
         "$schema": "http://cyclonedx.org/schema/bom-1.7.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.7",
-        "serialNumber": f"urn:uuid:{uuid.uuid5(_SPACE, reference)}",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(SPACE, reference)}",
         "version": 1,
         "metadata": {
             "tools": {"components": [{"type": "application", "name": "assay", "version": __version__}]},
@@ -44,7 +48,6 @@ def render(model: Packed) -> str:
         "components": [_engine(lock, engine)],
         "dependencies": [{"ref": reference, "dependsOn": [engine]}, {"ref": engine}],
     }
-    return json.dumps(content, indent=2, ensure_ascii=True) + "\n"
 
 
 def _model(lock: Lockfile, reference: str) -> dict[str, Any]:
@@ -67,9 +70,9 @@ def _model(lock: Lockfile, reference: str) -> dict[str, Any]:
         "externalReferences": _references(lock.source.resolved, lock.weights, lock.weights.urls[1:]),
         "modelCard": {
             "modelParameters": parameters,
-            "properties": _properties({f"assay:gguf:{name}": facts.get(name) for name in _FACTS}),
+            "properties": properties({f"assay:gguf:{name}": facts.get(name) for name in _FACTS}),
         },
-        "properties": _properties(
+        "properties": properties(
             {
                 "assay:lock-digest": reference,
                 "assay:spec-digest": lock.spec_digest,
@@ -90,7 +93,7 @@ def _file(file: LockedFile, reference: str) -> dict[str, Any]:
         **({"purl": purl(file.urls[0], file.path, file)} if file.urls[0].startswith("hf:") else {}),
         "hashes": [{"alg": "SHA-256", "content": file.digest.hex}],
         "externalReferences": _references(file.urls[0], file, file.urls[1:]),
-        "properties": _properties({"assay:role": file.role, "assay:size": file.size, "assay:digest-known": file.known}),
+        "properties": properties({"assay:role": file.role, "assay:size": file.size, "assay:digest-known": file.known}),
     }
 
 
@@ -102,7 +105,7 @@ def _engine(lock: Lockfile, reference: str) -> dict[str, Any]:
         "name": "llama.cpp",
         "version": engine.llama_cpp_commit,
         "purl": f"pkg:pypi/llama-cpp-python@{engine.llama_cpp_python}",
-        "properties": _properties({f"assay:build-flag:{n}": flag for n, flag in enumerate(engine.build_flags, 1)}),
+        "properties": properties({f"assay:build-flag:{n}": flag for n, flag in enumerate(engine.build_flags, 1)}),
     }
 
 
@@ -121,5 +124,6 @@ def _references(first: str, file: LockedFile, mirrors: tuple[str, ...]) -> list[
     return [{"type": "distribution", "url": quote(place, safe=_IN_URLS), "hashes": hashes} for place in places]
 
 
-def _properties(values: dict[str, Any]) -> list[dict[str, str]]:
+def properties(values: dict[str, Any]) -> list[dict[str, str]]:
+    """Return names and values as CycloneDX has them, without those that have no value."""
     return [{"name": name, "value": str(value)} for name, value in values.items() if value is not None]
