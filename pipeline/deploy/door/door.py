@@ -15,9 +15,10 @@ from pipeline.deploy.door.engine import fetch, request_bytes
 from pipeline.deploy.door.hosts import LOOPBACK, check_host, cors, preflight
 from pipeline.deploy.door.keys import Keys, key_of
 from pipeline.deploy.door.log import AccessLog, Entry
+from pipeline.deploy.door.media import check_media
 from pipeline.deploy.door.metrics import Metrics
 from pipeline.deploy.door.model import Settings, Upstream
-from pipeline.deploy.door.names import choose, described, listed, model_in, unknown
+from pipeline.deploy.door.names import choose, content_of, described, listed, model_in, unknown
 from pipeline.deploy.door.paths import OPEN, Route, Way, route
 from pipeline.deploy.door.relay import Relay
 from pipeline.deploy.door.request import Request
@@ -188,7 +189,9 @@ class Door:
     async def _pass(
         self, one: Connection, request: Request, entry: Entry, found: Route, extra: list[tuple[str, str]], began: float
     ) -> None:
-        model = model_in(bytes(request.body)) if request.method == "POST" else ""
+        content = content_of(bytes(request.body)) if request.method == "POST" else {}
+        model = model_in(content)
+        check_media(content)
         room = self._rooms[choose(model, self._served()).name]
         upstream, generates = room.upstream, found.way is Way.GENERATE
         if generates:

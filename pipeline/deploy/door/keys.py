@@ -30,13 +30,15 @@ def read_keys(path: Path) -> dict[bytes, str]:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", hint="a file of lines NAME KEY, for you alone") from None
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
             raise UsageError(f"{path} is no file of keys", hint="a file of lines NAME KEY, for you alone")
         if found.st_mode & 0o077:
             raise UsageError(f"{path} can be read by others", hint=f"chmod 600 {path}")
-        text = file.read(_MOST_BYTES).decode(errors="replace")
+        text = os.read(handle, _MOST_BYTES).decode(errors="replace")
+    finally:
+        os.close(handle)
     callers: dict[bytes, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         parts = line.split()

@@ -10,8 +10,8 @@ from pipeline.deploy.door.answers import Refusal
 from pipeline.deploy.door.model import Upstream
 
 
-def model_in(body: bytes) -> str:
-    """Return the ``model`` of a request's JSON, "" where it names none. Raises Refusal for what is no JSON object."""
+def content_of(body: bytes) -> dict[str, Any]:
+    """Return a request's JSON. Raises Refusal (400) for what is no JSON object."""
     try:
         content = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
@@ -19,6 +19,11 @@ def model_in(body: bytes) -> str:
         raise Refusal(400, "bad_json", f"the request is no JSON: {said}") from None
     if not isinstance(content, dict):
         raise Refusal(400, "bad_json", "the request is no JSON object")
+    return content
+
+
+def model_in(content: dict[str, Any]) -> str:
+    """Return the ``model`` of a request, "" where it names none. Raises Refusal (400) for what is no name."""
     model = content.get("model")
     if model is not None and not isinstance(model, str):
         raise Refusal(400, "bad_model", "model is the name of a model, a string")

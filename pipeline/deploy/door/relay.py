@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from pipeline.deploy.door.answers import Answer, Headers, error_body
+from pipeline.deploy.door.blame import of_request
 from pipeline.deploy.door.connection import Connection
 from pipeline.deploy.door.engine import Broken, Stream, ask
 from pipeline.deploy.door.log import Entry
@@ -16,13 +16,12 @@ from pipeline.deploy.door.tokens import TAIL, counted
 _KEPT_BACK = frozenset(
     "connection keep-alive proxy-connection transfer-encoding te trailer upgrade content-length server vary x-request-id".split()
 )
-_JSON_FAULT = b"[json.exception."
 _SMALL = 64 << 10
 
 
 class Relay:
-    """The sink of one exchange. Some of the engine's 500s are about the request and not the engine: those whose message is a
-    type error of its JSON library. They go out as 400, with the message.
+    """The sink of one exchange. What the engine answers with 500 but blames on the request goes out as 400, with the
+    engine's message.
     """
 
     def __init__(self, client: Connection, entry: Entry, extra: Headers, began: float) -> None:
@@ -76,10 +75,10 @@ class Relay:
 
     def _judged(self, body: bytes) -> None:
         status = 500
-        if _JSON_FAULT in body:
+        if (message := of_request(body)) is not None:
             status = self._entry.status = 400
             self._entry.reason = "bad_request"
-            body = error_body(400, "bad_request", _message(body))
+            body = error_body(400, "bad_request", message)
         self._client.begin(status, [*self._headers, *self._extra], len(body))
         self._client.data(body)
         self._client.finish()
@@ -95,10 +94,3 @@ class Relay:
             # For clients that know events but not a broken connection. The body stays without its end.
             self._client.data(b"data: " + error_body(502, "engine_failed", why) + b"\n\n")
         self._client.cut()
-
-
-def _message(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return "the request is not what the engine takes"

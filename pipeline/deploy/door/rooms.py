@@ -49,23 +49,22 @@ class Room:
             return self.upstream
         if len(self._waiting) >= self._queue:
             raise self._too_many("queue_full", f"{self.upstream.name} is busy, and {self._queue} requests wait already")
-        place: asyncio.Future[Upstream] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        place: asyncio.Future[Upstream] = loop.create_future()
         self._waiting.append(place)
+        # Not asyncio.wait_for: on Python 3.11 that swallows a cancellation that meets a result.
+        timer = loop.call_later(self._wait, self._tire, place)
         try:
-            return await asyncio.wait_for(place, self._wait)
-        except (TimeoutError, asyncio.CancelledError) as error:
+            return await place
+        except asyncio.CancelledError:
             if place in self._waiting:
                 self._waiting.remove(place)
-            self._left.set()
-            granted = place.done() and not place.cancelled() and place.exception() is None
-            if isinstance(error, TimeoutError):
-                if granted:
-                    return place.result()
-                said = f"{self.upstream.name} had no place in {self._wait:g} s"
-                raise self._too_many("waited_too_long", said) from None
-            if granted:  # it was called in the moment in which its client went
-                self.leave(place.result())
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self.leave(place.result())  # it was called in the moment in which its client went
             raise
+        finally:
+            timer.cancel()
+            self._left.set()
 
     def leave(self, upstream: Upstream, seconds: float | None = None) -> None:
         """Give a place back; ``seconds`` is how long it was taken."""
@@ -102,6 +101,12 @@ class Room:
 
     def _free(self) -> bool:
         return self._at[self.upstream] < self.upstream.slots
+
+    def _tire(self, place: asyncio.Future[Upstream]) -> None:
+        if not place.done():
+            self._waiting.remove(place)
+            said = f"{self.upstream.name} had no place in {self._wait:g} s"
+            place.set_exception(self._too_many("waited_too_long", said))
 
     def _call(self) -> None:
         while self._waiting and self._free():

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.deploy.door.answers import Refusal
+from pipeline.deploy.door.model import Upstream
+from pipeline.deploy.door.rooms import Room
+
+OLD = Upstream("one", "sha256:" + "a" * 64, "sha256:" + "b" * 64, Path("/old.sock"), "key", slots=2)
+NEW = replace(OLD, digest="sha256:" + "c" * 64, socket=Path("/new.sock"))
+
+
+def refused(answers: list[object]) -> list[str]:
+    return [one.answer.reason for one in answers if isinstance(one, Refusal)]
+
+
+async def settled(*ones: Awaitable[object]) -> list[object]:
+    return list(await asyncio.gather(*ones, return_exceptions=True))
+
+
+def test_so_many_come_in_so_many_wait_in_order_and_the_rest_is_told_when_to_come_back() -> None:
+    async def play() -> None:
+        room = Room(OLD, queue=2, wait=5)
+        assert [await room.enter(), await room.enter()] == [OLD, OLD]
+        order: list[int] = []
+
+        async def come(number: int) -> None:
+            await room.enter()
+            order.append(number)
+
+        waiting = [asyncio.create_task(come(number)) for number in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Refusal) as full:
+            await room.enter()
+        assert full.value.answer.status == 429 and dict(full.value.answer.headers)["Retry-After"] == "2"
+        assert (room.at(), room.waiting, room.busy) == (2, 2, 4)
+        room.leave(OLD, 1.0)
+        room.leave(OLD, 1.0)
+        await asyncio.gather(*waiting)
+        assert order == [0, 1] and room.waiting == 0
+        room.leave(OLD)
+        room.leave(OLD)
+        assert room.busy == 0
+
+    asyncio.run(play())
+
+
+def test_a_wait_has_an_end() -> None:
+    async def play() -> None:
+        room = Room(OLD, queue=9, wait=0.02)
+        await room.enter()
+        await room.enter()
+        assert refused(await settled(room.enter(), room.enter())) == ["waited_too_long"] * 2
+        assert (room.at(), room.waiting) == (2, 0)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("called", [True, False])
+def test_one_that_goes_leaves_no_place_taken(called: bool) -> None:
+    async def play() -> None:
+        room = Room(OLD, queue=9, wait=5)
+        await room.enter()
+        await room.enter()
+        waiting = asyncio.create_task(room.enter())
+        await asyncio.sleep(0)
+        if called:
+            room.leave(OLD)
+        waiting.cancel()
+        await settled(waiting)
+        assert (room.at(), room.waiting) == (1 if called else 2, 0)
+
+    asyncio.run(play())
+
+
+def test_who_waits_goes_to_the_new_engine_and_who_is_in_ends_at_the_old() -> None:
+    async def play() -> None:
+        room = Room(OLD, queue=9, wait=5)
+        await room.enter()
+        await room.enter()
+        waiting = asyncio.create_task(room.enter())
+        await asyncio.sleep(0)
+        room.replace(NEW)
+        assert await waiting == NEW and await room.enter() == NEW
+        assert (room.at(OLD), room.at()) == (2, 2)
+        empty = asyncio.create_task(room.empty(OLD))
+        room.leave(OLD)
+        await asyncio.sleep(0.01)
+        assert not empty.done()
+        room.leave(OLD)
+        await asyncio.wait_for(empty, 1)
+
+    asyncio.run(play())
+
+
+def test_a_paused_model_lets_wait_and_a_closed_one_refuses() -> None:
+    async def play() -> None:
+        room = Room(OLD, queue=9, wait=5)
+        room.pause()
+        waiting = [asyncio.create_task(room.enter()) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        assert (room.at(), room.waiting) == (0, 3)
+        room.replace(OLD)
+        assert await waiting[0] == OLD and await waiting[1] == OLD
+        room.close("its file changed")
+        assert refused(await settled(waiting[2], room.enter())) == ["out_of_service"] * 2
+        room.replace(NEW)
+        assert await room.enter() == NEW
+
+    asyncio.run(play())
