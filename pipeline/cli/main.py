@@ -33,6 +33,7 @@ COMMANDS = [
         "check",
         "eval",
         "bench",
+        "tune",
         "run",
         "gate",
         "catalog",

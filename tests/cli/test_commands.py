@@ -45,6 +45,7 @@ ASKED: list[tuple[str, list[str]]] = [
     ("check", ["check"]),
     ("eval", ["eval", "small"]),
     ("bench", ["bench", "small"]),
+    ("tune", ["tune", "small", "--goal", "memory", "--budget", "0"]),
     ("run", ["run", "small", "--offline"]),
     ("gate", ["gate"]),
     ("report", ["report"]),
