@@ -34,8 +34,10 @@ def main() -> None:
     for doc in request["docs"]:
         try:
             answer = {name: value_of(environment, text, doc) for name, text in request["templates"].items()}
+            json.dumps(answer, ensure_ascii=False, allow_nan=False).encode()  # else it is nothing that could be asked
         except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
+            said = str(error)[:300].encode(errors="backslashreplace").decode()
+            answer = {"error": f"{type(error).__name__}: {said}"}
         line = json.dumps(answer)
         written += len(line)
         if written > MOST:

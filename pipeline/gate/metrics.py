@@ -18,6 +18,7 @@ from pipeline.spec.model import Limit
 class Measured:
     """One number on record. ``name`` is ``suite.metric`` or ``bench.metric``; ``test`` tells the settings of a benchmark
     apart. ``at_least`` is what a speed without a number reached even so: neighbours slow a program down, never up.
+    ``unknown`` is how many items of its suite could not be judged.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Measured:
     reason: str = ""
     n: int = 0
     at_least: float | None = None
+    unknown: int = 0
 
     def __str__(self) -> str:
         if self.value is None:
@@ -45,8 +47,9 @@ def measured(runs: Sequence[Run]) -> list[Measured]:
     found: list[Measured] = []
     for run in runs:
         if run.key.stage == "eval" and (evaluation := run.result.evaluation):
+            unknown = sum(int(m.value) for m in evaluation.metrics if m.name == "unknown" and m.value)
             found += [
-                Measured(f"{run.key.subject}.{m.name}", "", m.value, m.unit, m.low, m.high, n=m.n)
+                Measured(f"{run.key.subject}.{m.name}", "", m.value, m.unit, m.low, m.high, n=m.n, unknown=unknown)
                 for m in evaluation.metrics
             ]
         if run.key.stage == "bench":
@@ -90,7 +93,16 @@ def judge_metric(rule: str, limit: Limit, values: Sequence[Measured], missing: C
 
 
 def _judge(measured: Measured, limit: Limit) -> tuple[Verdict, str]:
-    """Return the verdict, and what is to be said beside the number."""
+    """Return the verdict, and what is to be said beside the number. A share counts unknown items as not right; a mean,
+    such as a perplexity, leaves them out, so it shows no upper bound where there are some.
+    """
+    verdict, why = _by_bounds(measured, limit)
+    if verdict is Verdict.PASS and limit.max is not None and measured.unknown and measured.unit != "items":
+        return Verdict.UNKNOWN, f": {measured.unknown} items of the suite are unknown and not in it"
+    return verdict, why
+
+
+def _by_bounds(measured: Measured, limit: Limit) -> tuple[Verdict, str]:
     value = measured.value
     if value is None or math.isnan(value):
         if measured.at_least is None or limit.max is not None or measured.at_least < (limit.min or 0.0):

@@ -68,3 +68,10 @@ def test_a_template_that_takes_too_much_costs_nobody_else(template: str, monkeyp
     except UsageError as error:
         said = error.message
     assert any(word in said for word in ("could not be rendered", "Error", "more than")), said
+
+
+@pytest.mark.parametrize("template", ["{{ '\\ud800' }}", "[{1, 2}, 3]", "[1j]", "[b'x']", "{{ nothing['\\ud800'] }}"])
+def test_what_is_no_text_or_list_of_texts_is_an_error_of_its_item(template: str) -> None:
+    (made,) = render({"text": template}, [{"nothing": {}}])
+    assert list(made) == ["error"], made
+    made["error"].encode()

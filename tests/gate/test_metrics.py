@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pipeline.bench.model import BenchRow
 from pipeline.checks.model import Verdict
 from pipeline.evals.intervals import wilson
+from pipeline.evals.model import EvalResult, Metric
 from pipeline.gate.metrics import Measured, judge_metric, measured
 from pipeline.record.model import Reason, StageResult
 from pipeline.spec.model import Limit
@@ -116,3 +117,15 @@ def test_a_benchs_interval_and_its_least_come_from_its_rows() -> None:
     known, slowed = measured([make.run(make.lock(), "bench", "bench", StageResult(bench=rows))])
     assert (known.low, known.high, known.n, known.at_least) == (8.5, 9.5, 2, None)
     assert (slowed.value, slowed.at_least) == (None, 7.0)
+
+
+def test_what_leaves_unknown_items_out_is_not_shown_to_be_low() -> None:
+    metrics = (Metric("perplexity", 9.0, "", 8.0, 10.0, 500), Metric("unknown", 2.0, "items", n=40))
+    result = StageResult(evaluation=EvalResult("s", "perplexity", metrics, ()))
+    values = measured([make.run(make.lock(), "eval", "s", result)])
+    found = judge_metric("s.perplexity", Limit(max=20), values, ())
+    assert found.verdict is UNKNOWN and "2 items of the suite are unknown" in found.message
+    assert judge_metric("s.perplexity", Limit(max=20, by="value"), values, ()).verdict is UNKNOWN
+    assert judge_metric("s.perplexity", Limit(max=7), values, ()).verdict is FAIL
+    assert judge_metric("s.unknown", Limit(max=2), values, ()).verdict is PASS
+    assert judge_metric("s.unknown", Limit(max=1), values, ()).verdict is FAIL
