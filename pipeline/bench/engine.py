@@ -13,11 +13,12 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.bench.gpu import GpuConditions, between_gpus, read_gpus
 from pipeline.bench.model import BenchRow
 from pipeline.bench.readings import Reading, read
 from pipeline.bench.series import Repetition, Series, pooled
@@ -98,19 +99,26 @@ def engine_rows(
     series = {test: Series(bench.repetitions) for test in settings_of(bench)}
     about: dict[Setting, dict[str, Any]] = {}
     began, repetitions = time.monotonic(), bench.repetitions
+    offloaded = engine.gpu_layers > 0
     while todo := [test for test, one in series.items() if one.wanted]:
         argv = bench_argv(build.tool("llama-bench"), model, engine, bench, todo, repetitions, threads=threads)
-        for result, marks in _run(build, model, argv, len(todo) * repetitions, progress):
+        gpus, _ = read_gpus() if offloaded else ((), "")
+        results = _run(build, model, argv, len(todo) * repetitions, progress)
+        fared = between_gpus(gpus, *read_gpus()) if offloaded else None
+        for result, marks in results:
             test = _must_be_asked(result, todo, engine, repetitions, threads)
-            series[test].repetitions += _repetitions(test, result, marks, offloaded=engine.gpu_layers > 0)
+            ran = _repetitions(test, result, marks, offloaded=offloaded)
+            series[test].repetitions += [_on_gpus(one, fared) for one in ran]
             series[test].rounds += 1
-            about[test] = result
+            about[test] = result | {"gpus": fared and fared.content()}
         if missing := [test.name for test in todo if test not in about]:
             raise EngineError(f"llama-bench did not run {', '.join(missing)}", hint=_NOT_PINNED)
         if time.monotonic() - began > bench.budget and all(one.rounds for one in series.values()):
             break
         repetitions = min(_MOST, pooled([series[test] for test in todo]))
-    return tuple(row for test, one in series.items() for row in (_row(test, one, about[test]), _energy(test, one)))
+    return tuple(
+        row for test, one in series.items() for row in (_row(test, one, about[test]), _energy(test, one, offloaded))
+    )
 
 
 def unmeasured(bench: Bench, why: str) -> tuple[BenchRow, ...]:
@@ -253,6 +261,13 @@ def _repetitions(test: Setting, result: dict[str, Any], marks: list[Reading], *,
     ]
 
 
+def _on_gpus(one: Repetition, fared: GpuConditions | None) -> Repetition:
+    """Return a repetition with what speaks against the whole run on GPUs, whose sensors are asked at its ends alone."""
+    if fared is None or not fared.against:
+        return one
+    return replace(one, conditions=replace(one.conditions, against=one.conditions.against + fared.against))
+
+
 def _row(test: Setting, series: Series, result: dict[str, Any]) -> BenchRow:
     rates = series.valid or [one.rate for one in series.repetitions]
     everything = [one.rate for one in series.repetitions]
@@ -281,6 +296,7 @@ def _row(test: Setting, series: Series, result: dict[str, Any]) -> BenchRow:
             "threads": result["n_threads"],
             "backends": result.get("backends", ""),
             "gpu": result.get("gpu_info", ""),
+            "gpus": result["gpus"],
             "build_commit": result.get("build_commit", ""),
         },
         low=None if why else low,
@@ -289,7 +305,7 @@ def _row(test: Setting, series: Series, result: dict[str, Any]) -> BenchRow:
     )
 
 
-def _energy(test: Setting, series: Series) -> BenchRow:
+def _energy(test: Setting, series: Series, offloaded: bool) -> BenchRow:
     """Return the energy per token of the repetitions that count: of the whole processor, idle cores included."""
     found = [
         one.conditions.joules / test.tokens
@@ -297,5 +313,7 @@ def _energy(test: Setting, series: Series) -> BenchRow:
         if one.conditions.valid and one.conditions.joules
     ]
     reason = series.inconclusive or ("" if found else "this machine has no such sensor, or it is root's alone")
+    if offloaded:
+        reason = "layers run on a GPU: the processors' counters tell a part of it; the GPUs' stand beside the speed"
     value = None if reason else median(found)
     return BenchRow("engine", test.name, "energy_per_token", value, "J", tuple(found), reason)
