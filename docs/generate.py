@@ -255,6 +255,15 @@ def formats() -> str:
     )
 
 
+def targets() -> str:
+    rows = [
+        (f"`{name}`", "Assay" if kind.STARTS else "you", "yes" if kind.IMAGE else "no", summary(kind))
+        for name, kind in discover("pipeline.deploy.targets").items()
+    ]
+    head = "Where `assay deploy` puts a model, with `--target`. How it goes on from there: [deploy](../deploy.md)."
+    return "\n\n".join(["# Targets", MARK, head, table(("Target", "Started by", "Wants an image", "What"), *rows)])
+
+
 def spec() -> str:
     return "\n\n".join(["# Specs", MARK, SPEC, *sections(Spec)])
 
@@ -310,6 +319,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "assertions": expectations,
     "sources": sources,
     "formats": formats,
+    "targets": targets,
     "spec": spec,
     "policy": policy,
     "lockfile": lockfile,

@@ -30,6 +30,7 @@ PAGES = {
     "pipeline.spec.sources": "sources",
     "pipeline.report.formats": "formats",
     "pipeline.export": "formats",
+    "pipeline.deploy.targets": "targets",
     "pipeline.connect": "formats",
     "pipeline.lint.formats": "formats",
     "pipeline.report.logs": "formats",

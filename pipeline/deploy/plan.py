@@ -47,7 +47,6 @@ class Order:
     port: int = 8080
     image: str = ""
     socket: Path | None = None
-    key_file: Path | None = None
 
     @property
     def threads(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.core.digest import Digest
 from pipeline.core.errors import UsageError
 from pipeline.core.project import Project
+from pipeline.deploy.kept import needed
 from pipeline.flow.session import Session
 from pipeline.lock.load import read_lock
 from pipeline.store import sharing
@@ -20,7 +21,7 @@ _SUFFIX = ".lock.json"
 
 
 def wanted(project: Project, store: Store, forget: tuple[Path, ...] = ()) -> set[Digest]:
-    """Return every digest that a lock of any known project names.
+    """Return every digest that a lock of any known project names, or that one of its deployments runs on or may be rolled back to.
 
     Raises UsageError for a project whose locks are not there, unless it is to be forgotten, OSError for locks that can't be listed,
     and LockOutOfDate for one that can't be read: what it names is not known then.
@@ -44,6 +45,7 @@ def wanted(project: Project, store: Store, forget: tuple[Path, ...] = ()) -> set
             continue
         for name in names:
             found |= {file.digest for file in read_lock(one, name).files}
+        found |= needed(one.state)
     return found
 
 

@@ -76,6 +76,12 @@ class EngineBuild:
             raise EngineError(f"{name} is missing beside {self.server}", hint=HOW_TO_BUILD)
         return path
 
+    def files(self) -> dict[Path, str]:
+        """Return the engine's own files with their digests: the server and the libraries beside it, not those of the system."""
+        folders = {self.server.parent.resolve(), (self.server.parent.parent / "lib").resolve()}
+        found = [self.server.resolve(), *_libraries(self.server)]
+        return {path: self.identity.files[path.name] for path in found if path.parent in folders}
+
     @property
     def environment(self) -> dict[str, str]:
         """The whole environment that the engine gets. What of the user's is in it is part of the identity."""

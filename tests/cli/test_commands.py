@@ -16,6 +16,7 @@ from pipeline.core.project import Project
 from pipeline.lock.load import lock_path
 from tests.projects import edit
 
+TO_SYSTEMD = ["--target", "systemd", "-o", "../unit", "--override", "a test"]
 # What each command is asked, and the schema of its answer.
 ASKED: list[tuple[str, list[str]]] = [
     ("init", ["init", "other", "--source", "file:../models/small.gguf"]),
@@ -71,6 +72,14 @@ ASKED: list[tuple[str, list[str]]] = [
     ("completion", ["completion", "zsh"]),
     ("completion", ["completion", "fish"]),
     ("doctor", ["doctor"]),
+    ("plan", ["deploy", "small", "--plan"]),
+    ("deploy", ["deploy", "small", *TO_SYSTEMD]),
+    ("status", ["status"]),
+    ("status", ["status", "small", "--deep"]),
+    ("logs", ["logs", "small", "-n", "5"]),
+    ("stop", ["stop", "small"]),
+    ("rollback", ["rollback", "small"]),
+    ("audit", ["audit", "small"]),
 ]
 
 NO_PROJECT = ("init", "explain", "schema", "completion", "doctor")
@@ -121,6 +130,9 @@ def test_the_answer_as_json_and_in_words(
     if arguments == ["reproduce", "THE LINT RUN"]:
         rows = json.loads(ask("query", "SELECT id FROM runs WHERE stage = 'lint'", "--json")[1])["rows"]
         arguments = ["reproduce", rows[0]["id"]]
+    if arguments[0] in ("status", "logs", "stop", "rollback", "audit"):
+        for _ in range(3 if arguments[0] == "rollback" else 1):
+            assert ask("deploy", "small", *TO_SYSTEMD)[0] == 0
     code, out, _ = ask(*arguments, "--json")
     assert code == 0
     assert json.loads(out)["schema"] == f"assay.{schema}/1"
@@ -169,6 +181,11 @@ def test_without_a_project_it_is_said(ask: Ask, tmp_path: Path, monkeypatch: pyt
         "reproduce": ["20260101T000000-00000000"],
         "results": ["small", "-o", "x.jsonl"],
         "record": ["export", "x"],
+        "deploy": ["small"],
+        "logs": ["small"],
+        "stop": ["small"],
+        "rollback": ["small"],
+        "audit": ["small"],
     }
     code, out, err = ask(command, *wants.get(command, []))
     assert (code, out) == (2, "")

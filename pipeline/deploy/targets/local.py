@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from pipeline.deploy.plan import Order, Plan, host_argv
 
 STARTS = True
@@ -11,12 +14,13 @@ IMAGE = False
 def render(order: Order) -> Plan:
     """Return the plan; nothing is written but below ``.assay``."""
     lock = order.lock
-    key_file = str(order.key_file or order.host.root / ".assay" / "serve" / lock.name / "key")
     at = f"port {order.port}" if order.port else "a free port"
     steps = (
         f"hash {len(lock.files)} files, {sum(file.size for file in lock.files):,} bytes",
-        f"start llama-server on {order.address}, {at}",
+        "start llama-server on a private socket, with a key of its own",
         "prove: /props against the lock",
+        f"open the front door on {order.address}, {at}",
         "watch: files, process; verify and start again after a crash",
     )
-    return Plan(lock.name, "local", host_argv(order, key_file=key_file), order.host.environment, steps=steps)
+    argv = host_argv(replace(order, socket=Path("llama.sock")), key_file="key")  # both in a private folder
+    return Plan(lock.name, "local", argv, order.host.environment, steps=steps)

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pipeline.deploy.targets import compose
+from pipeline.deploy.targets import _container, compose
 from tests.deploy import orders
 from tests.deploy.targets import containers
 
@@ -57,4 +57,4 @@ def test_compose_puts_nothing_into_the_command_line() -> None:
     (service,) = written()["services"].values()
     arguments = [part.replace("$$", "$") for part in service["command"]]
     assert all("$" not in part.replace("$$", "") for part in (*service["command"], *service["entrypoint"]))
-    assert (compose.SERVER, *arguments) == compose.render(orders.order()).argv
+    assert (_container.SERVER, *arguments) == compose.render(orders.order()).argv

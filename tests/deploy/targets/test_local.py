@@ -12,7 +12,7 @@ def test_the_plan_is_the_golden_one_and_writes_nothing() -> None:
     assert plan.files == {} and plan.argv[0] == "/opt/llama/bin/llama-server"
 
 
-def test_where_it_listens_is_on_the_command_line() -> None:
-    argv = local.render(replace(orders.order(), port=9000)).argv
-    assert argv[argv.index("--port") + 1] == "9000" and argv[argv.index("--host") + 1] == "127.0.0.1"
-    assert argv[argv.index("--api-key-file") + 1] == "/srv/assay/.assay/serve/tiny-chat/key"
+def test_the_engine_is_behind_the_front_door() -> None:
+    plan = local.render(replace(orders.order(), port=9000))
+    assert plan.argv[plan.argv.index("--host") + 1] == "llama.sock" and "--port" not in plan.argv
+    assert any("front door on 127.0.0.1, port 9000" in step for step in plan.steps)

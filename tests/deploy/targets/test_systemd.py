@@ -61,7 +61,7 @@ def test_its_exposure_is_at_most_3(tmp_path: Path, layers: int) -> None:
     path = tmp_path / "assay-tiny-chat.service"
     path.write_text(systemd.render(orders.order(lock)).files[path.name])
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", path], capture_output=True, text=True, timeout=60
+        ["systemd-analyze", "security", "--offline=true", str(path)], capture_output=True, text=True, timeout=60
     )
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
     assert found and float(found[1]) <= 3.0, done.stdout
@@ -95,7 +95,7 @@ def test_the_sums_are_what_sha256sum_reads(tmp_path: Path) -> None:
     host = replace(order.host, engine={engine: str(Digest.of(b"engine"))})
     sums = tmp_path / "sums"
     sums.write_text(systemd.render(replace(order, host=host, paths=paths)).files["assay-tiny-chat.sha256"])
-    check = ["sha256sum", "--check", "--strict", sums]
+    check = ["sha256sum", "--check", "--strict", str(sums)]
     done = subprocess.run(check, capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout.count(": FAILED") == 2 and f"{engine}: OK" in done.stdout
     with pytest.raises(UsageError, match="can't stand in a list of sums"):

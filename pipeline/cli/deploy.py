@@ -1,0 +1,109 @@
+"""``assay deploy``: put into service what the gate accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.command import NAME, App, command
+
+if TYPE_CHECKING:
+    from pipeline.deploy.plan import Plan
+    from pipeline.flow.deploying import Deployed
+
+
+@command
+@NAME
+@click.option("--target", default="local", show_default=True, help="local, systemd, quadlet, compose or kube.")
+@click.option("--plan", "only", is_flag=True, help="Show what would be done; nothing is written or started.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="The folder for the files that are written.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Default: the spec's; 0 takes a free one (local).")
+@click.option("--image", default="", metavar="NAME@sha256:…", help="The container image, by digest.")
+@click.option("--override", default="", metavar="REASON", help="Deploy although the gate did not accept; recorded.")
+def deploy(
+    app: App, name: str, target: str, only: bool, output: Path | None, port: int | None, image: str, override: str
+) -> int:
+    """Deploy a model that the gate accepted on this class of hardware, and record who did it, and with which bytes.
+
+    `local` starts it here, under a process that watches it and starts it again. The other targets write files, which hash every
+    byte again before each start.
+
+    \b
+    assay deploy tiny-chat
+    assay deploy tiny-chat --target systemd --plan
+    assay deploy tiny-chat --target kube -o deploy/ --image ghcr.io/ggml-org/llama.cpp@sha256:…
+    """
+    from pipeline.core.errors import UsageError
+    from pipeline.deploy.targets._base import target_of
+    from pipeline.flow.deploying import Wanted, plan
+    from pipeline.flow.deploying import deploy as deploy_
+
+    kind = target_of(target)
+    if not only and not kind.STARTS and output is None:
+        raise UsageError(f"{target} writes files", hint="name a folder for them with -o, or look at them with --plan")
+    session = app.session(offline=only)
+    lock = session.current(name)
+    wanted = Wanted(target, port, image, override, output)
+    if only:
+        planned, decision = plan(session, lock, wanted)
+        verdict = "none on record" if decision is None else "accepted" if decision.accepted else "rejected"
+        app.answer("plan", {**_content(planned), "decision": verdict}, _planned(planned, verdict))
+        return 0
+    done = deploy_(session, lock, wanted)
+    show(app, "deploy", done)
+    return 0
+
+
+def show(app: App, schema: str, done: Deployed) -> None:
+    """Print what was put into service."""
+    event, state = done.line.event, done.state
+    content = {
+        "name": event.name,
+        "target": event.target,
+        "line": done.line.number,
+        "digest": done.line.digest,
+        "lock": event.lock,
+        "engine": event.engine,
+        "weights": list(event.weights),
+        "decision": event.decision,
+        "override": event.override,
+        "url": f"{state.url}/v1" if state else None,
+        "models": list(state.models) if state else [],
+        "key_file": state.key_file if state else None,
+        "files": event.files,
+        "steps": list(done.plan.steps),
+    }
+    lines = [
+        f"{event.name} is deployed: {event.target}, line {done.line.number} of the log",
+        f"  lock     {event.lock}",
+    ]
+    lines += [f"  decision {event.decision['id']}"] if event.decision else []
+    lines += [f"  override {event.override}"] if event.override else []
+    if state:
+        lines += [f"  url      {state.url}/v1", f"  model    {state.models[0]}", f"  API key  in {state.key_file}"]
+        lines += [f"see it: assay status {event.name}    stop it: assay stop {event.name}"]
+    else:
+        lines += [f"  wrote    {event.options['output']}/{file}" for file in event.files]
+        lines += ["then:", *(f"  {step}" for step in done.plan.steps)]
+    app.answer(schema, content, "\n".join(lines))
+
+
+def _content(planned: Plan) -> dict[str, object]:
+    return {
+        "name": planned.name,
+        "target": planned.target,
+        "argv": list(planned.argv),
+        "env": planned.env,
+        "files": planned.files,
+        "steps": list(planned.steps),
+    }
+
+
+def _planned(planned: Plan, verdict: str) -> str:
+    lines = [f"{planned.name} to {planned.target}; the gate's decision: {verdict}"]
+    for name, text in planned.files.items():
+        lines += [f"--- {name}", text.rstrip("\n")]
+    lines += ["--- engine", " ".join(planned.argv), "--- steps", *planned.steps]
+    return "\n".join(lines)
