@@ -8,7 +8,7 @@ from datetime import datetime
 from pipeline.checks.model import Verdict
 from pipeline.gate.groups import judge_group
 from pipeline.gate.metrics import judge_metric, measured, missing_suites
-from pipeline.gate.policy import Baseline, excepted, policy_reasons
+from pipeline.gate.policy import Baseline, excepted, policy_reasons, unasked
 from pipeline.lint.model import Severity
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Decision, Reason, Run
@@ -86,6 +86,8 @@ def _rules_of_lint(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
     if worse:
         said = "; ".join(f"{finding.code} ({finding.severity.value}): {finding.message}" for finding in worse)
         return [Reason(rule, FAIL, said)]
+    if said := unasked(run):
+        return [Reason(rule, UNKNOWN, said)]
     count = len(run.result.findings)
     return [
         Reason(rule, PASS, f"{count} {_plural(count, 'finding')}, none worse than allowed" if count else "no findings")

@@ -109,7 +109,18 @@ def _lint(allowed: str, runs: Sequence[Run]) -> Reason:
     limit = -1 if allowed == "none" else Severity(allowed).rank
     worse = [finding for finding in run.result.findings if finding.severity.rank > limit]
     said = "; ".join(f"{finding.code} ({finding.severity.value}): {finding.message}" for finding in worse)
+    if not worse and (open_ := unasked(run)):
+        return Reason(rule, UNKNOWN, open_)
     return Reason(rule, FAIL if worse else PASS, said or "nothing worse")
+
+
+def unasked(run: Run) -> str:
+    """Say which rules of lint had nothing to judge by, though they are meant for the model; "" where there is none."""
+    found = [one for one in run.result.not_judged if one.unasked]
+    if not found:
+        return ""
+    codes = ", ".join(one.code for one in found)
+    return f"{codes} could not judge: {found[0].reason}; run lint again: assay run {run.model} --force"
 
 
 def _against(asked: Against, lock: Lockfile, runs: Sequence[Run], baseline: Baseline | None) -> Reason:

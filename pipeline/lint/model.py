@@ -37,12 +37,21 @@ class Stage(StrEnum):
         return list(Stage).index(self)
 
 
+UNASKED = "the engine is here, but could not be asked: "
+"""How a reason begins that has nothing to do with the file, as far as is known: another try may tell."""
+
+
 @dataclass(frozen=True)
 class NotJudged:
     """A rule that could not judge, and why. That is not clean."""
 
     code: str
     reason: str
+
+    @property
+    def unasked(self) -> bool:
+        """Whether the rule is meant for the file, and what it judges by could not be had."""
+        return self.reason.startswith(UNASKED)
 
 
 TODAY = "today"

@@ -8,17 +8,18 @@ import pytest
 from pipeline.checks.model import Verdict
 from pipeline.evals.model import EvalResult, Metric
 from pipeline.gate.decide import decide
-from pipeline.lint.model import Finding, Severity
+from pipeline.lint.model import UNASKED, Finding, NotJudged, Severity
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Decision, Reason, Run, StageResult
+from pipeline.spec.policy import NO_POLICY, Policy
 from tests import factories as make
 
 LOCK = make.lock()
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 
 
-def judge(lock: Lockfile, runs: list[Run]) -> Decision:
-    return decide(lock, make.ENGINE, make.HARDWARE, runs, make.NOW, "d1")
+def judge(lock: Lockfile, runs: list[Run], policy: Policy = NO_POLICY) -> Decision:
+    return decide(lock, make.ENGINE, make.HARDWARE, runs, make.NOW, "d1", policy=policy)
 
 
 def reason(decision: Decision, start: str) -> Reason:
@@ -91,6 +92,20 @@ def test_lint_severities(allowed: str, worst: Severity | None, verdict: Verdict)
     decision = judge(lock, [make.run(lock, "lint", "lint", StageResult(findings=found))])
     assert reason(decision, "lint").verdict is verdict
     assert decision.accepted is (verdict is PASS)
+
+
+def test_rules_that_had_nothing_to_judge_by_are_no_pass() -> None:
+    lock = make.lock(gates={"lint": "error"}, checks=[], evals=[])
+    not_meant = NotJudged("A103", "the chat template has no tools")
+    broken = NotJudged("A701", f"{UNASKED}llama-server was not ready after 60 s")
+    fine, unknown = (
+        judge(lock, [make.run(lock, "lint", "lint", StageResult(not_judged=found))], Policy(lint=Severity.ERROR))
+        for found in ((not_meant,), (not_meant, broken))
+    )
+    assert fine.accepted and not unknown.accepted
+    for rule in ("lint", "policy lint"):
+        told = reason(unknown, rule)
+        assert told.verdict is Verdict.UNKNOWN and "A701 could not judge" in told.message and "60 s" in told.message
 
 
 def test_no_gates_is_said_plainly_and_rests_on_lint() -> None:

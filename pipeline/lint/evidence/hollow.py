@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.core.errors import EngineError
 from pipeline.lint.evidence.requests import GENERATIONS, REQUESTS, Body
 from pipeline.lint.evidence.vocabulary import LONGEST
+from pipeline.lint.model import UNASKED
 
 if TYPE_CHECKING:
     from pipeline.lint.subject import Subject
@@ -103,7 +104,7 @@ def serve(subject: Subject) -> Served:
             said = tuple(errors(error.log)) or (error.message.splitlines()[0],)
             return Served(refusal=said, ending=error.ending)
         except EngineError as error:
-            return Served(missing=error.message)
+            return Served(missing=f"{UNASKED}{error.message.splitlines()[0]}")
 
 
 def errors(log: str) -> Iterator[str]:

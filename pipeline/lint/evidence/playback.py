@@ -17,6 +17,7 @@ from pipeline.lint.evidence.manner import Marks
 from pipeline.lint.evidence.rehearsal import Rehearsal
 from pipeline.lint.evidence.scenes import Played, Scene, Take
 from pipeline.lint.evidence.staging import Prompter, Staging
+from pipeline.lint.model import UNASKED
 from pipeline.runtime.answer import Answer, Trouble
 from pipeline.runtime.ask import ask, ask_stream, healthy
 from pipeline.runtime.hollow import serving, why_not, write_hollow
@@ -54,7 +55,7 @@ def play(subject: Subject) -> Played:
         try:
             return stage.play(Marks(ends, _control(subject)))
         except EngineError as error:
-            return Played(missing=f"llama-server does not serve it: {error.message.splitlines()[0]}")
+            return Played(missing=f"{UNASKED}{error.message.splitlines()[0]}")
 
 
 def _control(subject: Subject) -> frozenset[str]:
@@ -153,7 +154,7 @@ def _unheard(take: Take) -> str:
     """
     for _, answer in take.answers:
         if answer.trouble and answer.trouble.grade == "timeout":
-            return answer.trouble.words
+            return f"{UNASKED}{answer.trouble.words}"
     body = take.whole.raw.get("body")
     usage = body.get("usage") if isinstance(body, dict) else None
     seen = usage.get("prompt_tokens") if isinstance(usage, dict) else None

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.lint.engine import skipped
 from pipeline.lint.evidence import playback
 from pipeline.lint.evidence.grades import grade
 from pipeline.lint.evidence.playback import play
 from pipeline.lint.evidence.scenes import Played
+from pipeline.lint.model import UNASKED, NotJudged
 from pipeline.lint.probes import ANSWER, PREAMBLE
 from pipeline.runtime.build import EngineBuild
 from tests import zoo
@@ -116,3 +118,14 @@ def test_a_template_that_the_server_refuses_is_not_waited_for_again(
     assert refused.served.refusal
     monkeypatch.setattr(playback, "serving", None)
     assert refused.played.missing == "llama-server does not start with the template"
+
+
+def test_a_server_that_does_not_come_up_is_nothing_that_the_file_has_done(
+    engine_build: EngineBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = replace(sound(), engine=engine_build)
+    assert made.served.up
+    monkeypatch.setattr(playback, "READY_WITHIN", 0.0)
+    assert made.played.missing == f"{UNASKED}llama-server was not ready after 0 s"
+    left_out = skipped(made)
+    assert left_out["A701"].startswith(UNASKED) and NotJudged("A701", left_out["A701"]).unasked
