@@ -13,7 +13,19 @@ from typing import Any
 from pipeline.lint.engine import rules
 from pipeline.lint.model import Stage
 from tests import zoo
-from tests.zoo import CALL_LOOP, DEFECTS, TEMPLATE, TURN, TURN_END, Defect, edited, led, renamed, rewrite, template
+from tests.zoo import (
+    CALL_LOOP,
+    DEFECTS,
+    TEMPLATE,
+    TURN,
+    TURN_END,
+    Defect,
+    edited,
+    led,
+    renamed,
+    rewrite,
+    template,
+)
 
 TURN_WITH_THOUGHT = "{%- if message.content and not message.reasoning_content -%}"
 RESULT_OPEN = "    {{- '<|im_end|>\\n' if message.role != 'tool' else '' -}}\n{%- endfor -%}"
@@ -47,6 +59,10 @@ MORE: dict[str, Defect] = {
     "template-sorts-keys": Defect(edited("tool.function | tojson", "tool.function | tojson(sort_keys=true)"), "A123"),
     "template-has-blocks": Defect(led("{% block turns %}{% endblock %}"), "A123"),
     "arguments-as-python-writes-them": Defect(edited("arguments | tojson", "arguments | string"), "A111"),
+    "template-names-arguments-of-tojson": Defect(
+        edited("tool.function | tojson", "tool.function | tojson(ensure_ascii=false)"), "A129"
+    ),
+    "template-needs-strftime-now": Defect(led("{%- set today = strftime_now('%d %B %Y') -%}"), "A129"),
     "template-leaves-out-choices": Defect(edited("{{- tool.function | tojson }}", IN_WORDS), "A127"),
     "last-call-only": Defect(edited(CALL_LOOP, CALL_LOOP.replace("calls", "calls[-1:]")), "A108"),
 }
@@ -82,9 +98,8 @@ REPORTS: dict[str, str] = {
     "template-has-raw-text": "llama.cpp#11443",
     "template-has-blocks": "llama.cpp#11016",
     "template-tests-for-filters": "zed#45379",
-    "template-reads-clock": "text-generation-webui#6675",
     "template-escapes-html": "llama-cpp-python#1486",
-    "template-sorts-keys": "opencode#4049 tabbyAPI#404 sglang#13722",
+    "template-sorts-keys": "opencode#4049",
     "template-of-another-engine": "ramalama#1857",
     "tool-without-description-fails": "omlx#1876",
     "template-refuses-thought-beside-text": "lmstudio-bug-tracker#842",
@@ -100,6 +115,9 @@ REPORTS: dict[str, str] = {
     "template-drops-tools": "ollama#13768 ollama#9353 ollama#6980",
     "template-fails-on-tools": "ollama#8982 ollama#6371",
     "template-drops-calls": "ollama#9802",
+    "template-turns-messages-round": "lmstudio-bug-tracker#535 lmstudio-bug-tracker#630 mlx-engine#128",
+    "template-needs-strftime-now": "text-generation-webui#6675",
+    "template-names-arguments-of-tojson": "opencode#4049 tabbyAPI#404 sglang#13722",
     "template-writes-empty-thoughts": "llama.cpp#22507 ik_llama.cpp#1951",
     "arguments-encoded-twice": "llama.cpp#19520 llama.cpp#19553",
     "arguments-text-encoded-twice": "llama.cpp#19620",

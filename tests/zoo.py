@@ -326,6 +326,7 @@ def led(code: str) -> Make:
 
 TURN, CALL_LOOP = "{%- if message.content -%}", "{%- for call in message.tool_calls -%}"
 CALLS, OPENING = "{%- if message.tool_calls -%}", GENERATION_PROMPT
+THOUGHTS = "{%- if message.reasoning_content -%}{{- '<think>' ~ message.reasoning_content ~ '</think>' -}}{%- endif -%}"
 ALTERNATE = (
     "{%- for m in messages -%}{%- if not loop.first and m.role == loop.previtem.role == 'user' -%}"
     "{{ raise_exception('roles must alternate') }}{%- endif -%}{%- endfor -%}"
@@ -356,13 +357,22 @@ DEFECTS.update(
             edited("if add_gen", "if add_generation_prompt is not defined or add_gen"), "A112"
         ),
         "generation-prompt-space": Defect(edited(OPENING, OPENING.replace("\\n'", "\\n '")), "A113"),
-        "generation-prompt-opens-thinking": Defect(edited(OPENING, OPENING.replace("\\n'", "\\n<think>\\n'")), "A114"),
+        "generation-prompt-opens-thinking": Defect(
+            template(
+                lambda text: text.replace(OPENING, OPENING.replace("\\n'", "\\n<think>\\n'")).replace(
+                    CALLS, CALLS + THOUGHTS
+                )
+            ),
+            "A114",
+        ),
         "thinking-off-unless-asked": Defect(
             edited(OPENING, OPENING.replace("\\n'", "\\n' + ('' if enable_thinking else '<think></think>')")), "A115"
         ),
         "system-turn-not-closed": Defect(edited("{{- '<|im_end|>\\n' -}}", "", 1), "A116"),
         "history-rewritten": Defect(led("{{- messages | length -}}"), "A117"),
-        "template-reads-clock": Defect(led("{{- strftime_now('%d %B %Y') -}}"), "A118"),
+        "template-reads-clock": Defect(
+            led("{%- if strftime_now is defined -%}{{- strftime_now('%d %B %Y') -}}{%- endif -%}"), "A118"
+        ),
         "roles-must-alternate": Defect(led(ALTERNATE), "A119"),
         "later-system-turn-lost": Defect(
             edited("messages -%}", "messages | rejectattr('role', 'equalto', 'system') | list -%}", 1), "A120"
@@ -391,6 +401,10 @@ DEFECTS.update(
         ),
         "template-leaves-out-parameters": Defect(
             edited("tool.function | tojson", "{'name': tool.function.name} | tojson"), "A127"
+        ),
+        "template-keeps-earlier-thoughts": Defect(edited(TURN, THOUGHTS + TURN), "A128"),
+        "template-turns-messages-round": Defect(
+            led("{%- for message in messages[::-1] -%}{%- set last = message -%}{%- endfor -%}"), "A129"
         ),
         "template-zero-width-space": Defect(edited("# Tools", "#\u200b Tools"), "A501"),
         "template-turns-direction": Defect(edited("# Tools", "# Tools{# \u202e #}"), "A501"),
@@ -505,7 +519,10 @@ QUOTED = (
     "{{- '\"' + key + '\": ' + ('\"' + value + '\"' if value is string else value | tojson) -}}{%- endfor -%}{{- '}' -}}\n"
 )
 CONTENT = "    {%- if message.content -%}\n        {{- message.content -}}\n    {%- endif -%}\n"
-THOUGHT = "{%- if message.reasoning_content -%}{{- '(thought: ' + message.reasoning_content + ')\\n' -}}{%- endif -%}\n"
+THOUGHT = (
+    "{%- if message.reasoning_content and loop.last -%}"
+    "{{- '(thought: ' + message.reasoning_content + ')\\n' -}}{%- endif -%}\n"
+)
 # By this text llama-server knows the templates of Functionary 3.1, whose markers are its own.
 FUNCTIONARY = (
     '{#- set has_code_interpreter = tools | selectattr("type", "equalto", "code_interpreter") | list | length > 0 -#}\n'
