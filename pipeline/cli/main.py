@@ -42,6 +42,7 @@ COMMANDS = [
     *(
         "report",
         "compare",
+        "history",
         "reproduce",
         "results",
         "record",

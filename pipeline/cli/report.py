@@ -2,35 +2,73 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 import click
 
 from pipeline.cli.command import NAMES, App, command
 
+if TYPE_CHECKING:
+    from pipeline.flow.session import Session
+
 
 @command
 @NAMES
-@click.option("--format", "format_", help="Print one model's report in this format instead: html, markdown or json.")
-def report(app: App, names: tuple[str, ...], format_: str | None) -> int:
-    """Write reports/NAME.html, .md and .json from what is on record: self-contained, fit to print and to show an
-    auditor.
+@click.option("--format", "format_", metavar="FORMAT", help="Print one model's report in this format instead.")
+@click.option("--serve", is_flag=True, help="Show the reports that there are in a browser, on loopback, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve: the port; 0 takes a free one.")
+def report(app: App, names: tuple[str, ...], format_: str | None, serve: bool, port: int) -> int:
+    """Write a static site to reports/ from what is on record: index.html is the catalog; each model has NAME.html, .md and
+    .json; machines, comparisons and the items of large suites have pages of their own. Every page is self-contained, fit to
+    print and to show an auditor. Without names: all models.
+
+    --format prints one of html, markdown, json, junit, prometheus, csv or badge (SVG).
 
     \b
+    assay report
     assay report tiny-chat
+    assay report --serve
     assay report tiny-chat --format markdown > comment.md
+    assay report tiny-chat --format junit > junit.xml
     """
     from pipeline.core.errors import UsageError
-    from pipeline.flow.judge import report_of, write_reports
-    from pipeline.report.render import render
+    from pipeline.flow.site import write_site
 
     session = app.session(offline=True)
+    if serve:
+        return _serve(app, session, port)
     chosen = session.names(names)
     if format_:
+        from pipeline.flow.judge import report_of
+        from pipeline.report.render import render
+
         if len(chosen) != 1:
             raise UsageError("--format prints one report", hint=f"name one of: {', '.join(chosen)}")
         text = render(report_of(session, session.current(chosen[0])), format_)
         content = {"name": chosen[0], "format": format_, "text": text}
         app.answer("report", content, text.rstrip("\n"), exact=True)
         return 0
-    paths = [str(path) for name in chosen for path in write_reports(session, report_of(session, session.current(name)))]
+    paths = [str(path) for path in write_site(session, chosen, all_=not names)]
     app.answer("report", {"reports": paths}, "\n".join(paths))
+    return 0
+
+
+def _serve(app: App, session: Session, port: int) -> int:
+    from pipeline.core.errors import UsageError
+    from pipeline.report.serve import INDEX, served
+
+    folder = session.project.reports
+    if not (folder / INDEX).is_file():
+        raise UsageError(f"there is no {folder / INDEX}", hint="write the reports first: assay report")
+    with served(folder, port) as server:
+        host, listens = server.server_address[:2]
+        url = f"http://{host!s}:{listens}/"
+        app.answer("report", {"url": url}, url)
+        sys.stdout.flush()
+        session.progress.note("Ctrl-C ends it")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            session.progress.note("ended")
     return 0

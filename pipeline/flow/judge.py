@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pipeline.core.files import atomic_write
 from pipeline.flow.baseline import baseline_of
 from pipeline.flow.session import Session
 from pipeline.flow.stages import recorded
+from pipeline.flow.trends import against_baseline, trends_of
 from pipeline.gate.decide import current, decide
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Decision, Run
@@ -43,9 +45,10 @@ def report_of(session: Session, lock: Lockfile) -> Report:
     runs = recorded(session, lock)
     decision = _judge(session, lock, runs)
     engine, machine = _here(session, lock)
-    return build(
+    counting = tuple(current(lock, engine, machine, runs))
+    report = build(
         lock,
-        current(lock, engine, machine, runs),
+        counting,
         decision,
         engine_digest=engine,
         hardware_digest=machine,
@@ -54,6 +57,8 @@ def report_of(session: Session, lock: Lockfile) -> Report:
         generated=datetime.now(UTC),
         version=__version__,
     )
+    before = against_baseline(session, lock, counting)
+    return replace(report, baseline=before, trends=trends_of(session, lock, counting))
 
 
 def write_reports(session: Session, report: Report, *, again: bool = True) -> list[Path]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.core.errors import FINDINGS, AssayError, refusal
-from pipeline.flow.judge import report_of, write_reports
+from pipeline.flow.judge import report_of
 from pipeline.flow.prepare import fetch_all, verify_all
 from pipeline.flow.session import Session
+from pipeline.flow.site import write_model
 from pipeline.flow.stages import Done, Job, do, jobs_of
 from pipeline.record.model import Decision
 from pipeline.record.rates import cases
@@ -67,7 +68,7 @@ def run(session: Session, name: str, *, force: bool = False, told: Told = lambda
         board.end("ok" if accepted else "rejected", "accepted" if accepted else "")
 
         board.begin("report")
-        ran.reports = write_reports(session, report, again=force)
+        ran.reports = write_model(session, report, alone=True, again=force)
         board.end("ok", ran.reports[0].name if ran.reports else "")
     except (AssayError, OSError) as error:
         ran.error = error if isinstance(error, AssayError) else refusal(error)

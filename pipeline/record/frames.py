@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.project import Project
 from pipeline.record.access import reading
-from pipeline.record.changes import changes
+from pipeline.record.history import Value, history
 from pipeline.record.read import query
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class Record:
 
     def outcomes(self, model: str | None = None, suite: str | None = None) -> pd.DataFrame:
         """Return the outcomes of checks."""
-        columns = 'group_name AS "group", case_name AS "case", verdict, grade, attempt, sampled, diagnosis, outcomes.seconds'
+        columns = (
+            'group_name AS "group", case_name AS "case", verdict, grade, attempt, sampled, diagnosis, outcomes.seconds'
+        )
         return self._rows("outcomes", columns, model, suite)
 
     def findings(self, model: str | None = None) -> pd.DataFrame:
@@ -70,25 +73,11 @@ class Record:
         test). ``hardware``: only of this digest. ``level`` counts up where the values of a test changed for good
         (``changes``).
         """
-        subject, _, rest = metric.partition(".")
-        name, _, test = rest.partition("@")
-        if subject == "bench":
-            table, columns = "bench_rows", "layer, test, metric, value, low, high, unit, reason"
-            wanted = "metric = $2 AND ($3 = '' OR test = $3 OR layer || ':' || test = $3)"
-        else:
-            table, columns = "metrics", "'' AS layer, '' AS test, name AS metric, value, low, high, unit, '' AS reason"
-            wanted = "name = $2 AND subject = $3"
-            name, test = rest, subject
-        sql = (
-            f"SELECT {_RUN}, {columns} FROM {table} JOIN runs ON runs.id = {table}.run_id WHERE model = $1 AND {wanted} "
-            f"AND ($4 IS NULL OR hardware_digest = $4) ORDER BY number, position"
-        )
-        frame = self._ask(sql, model, name, test, hardware)
-        frame["level"] = 0
-        for _, group in frame[frame["value"].notna()].groupby(["layer", "test", "hardware_digest"], sort=False):
-            for index in changes(group["value"].tolist()):
-                frame.loc[group.index[index:], "level"] += 1
-        return frame
+        import pandas as pd
+
+        names = [field.name for field in fields(Value)]
+        rows = [[getattr(one, name) for name in names] for one in history(self.database, model, metric, hardware)]
+        return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(("value", "low", "high"), float))
 
     def sql(self, text: str) -> pd.DataFrame:
         """Answer SQL, reading alone. Raises UsageError with DuckDB's message when it is wrong or would write."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -41,11 +41,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """Points in order. ``joined``: with lines between them."""
+    """Points in order. ``joined``: with lines between them; ``dots``: each point is drawn."""
 
     name: str
     points: tuple[Point, ...]
     joined: bool = True
+    dots: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def draw_curves(
     """
     import svgwrite  # slow to import, and needed only where something is drawn
 
-    kept = [Curve(one.name, tuple(p for p in one.points if _fits(p, x, y)), one.joined) for one in curves]
+    kept = [replace(one, points=tuple(p for p in one.points if _fits(p, x, y))) for one in curves]
     points = [point for curve in kept for point in curve.points]
     across = _Scale.of([point.x for point in points] + [mark for mark, _ in marks], x, zero=False)
     upward = _Scale.of([n for p in points for n in (p.y, p.low, p.high) if n is not None], y, zero=True)
@@ -156,21 +157,27 @@ def _draw(drawing: svgwrite.Drawing, curve: Curve, style: int, across: _Scale, u
     if curve.joined:
         for one, other in pairwise(places):
             drawing.add(drawing.line(one, other, class_=f"curve s{style}"))
-    for point, (x, y) in zip(curve.points, places, strict=True):
+    for point, (x, y) in zip(curve.points, places, strict=True) if curve.dots else ():
         if _known(point.low, upward) and _known(point.high, upward):
             low, high = upward.up(point.low or 0), upward.up(point.high or 0)
             drawing.add(drawing.line((x, low), (x, high), class_="interval"))
-        radius = 4.0 if point.weight is None else max(_SMALLEST, _LARGEST * math.sqrt(min(max(point.weight, 0), 1)))
+        radius = _radius(point)
         kind = "bubble" if point.weight is not None else "estimate"
         dot = drawing.circle((x, y), radius, class_=f"{kind} s{style}{' faded' if point.faded else ''}")
         dot.set_desc(title=f"{point.label} {point.shown}".strip())
         drawing.add(dot)
     for point, (x, y) in zip(curve.points, places, strict=True):
         if point.label:
-            drawing.add(drawing.text(point.label, (x, max(y - 9, 12)), class_=f"name {_anchor(x)}"))
+            drawing.add(drawing.text(point.label, (x, max(y - _radius(point) - 5, 12)), class_=f"name {_anchor(x)}"))
     if curve.joined and curve.name and places:
         x, y = places[-1]
         drawing.add(drawing.text(curve.name, (x, max(y - 10, 12)), class_="name end"))
+
+
+def _radius(point: Point) -> float:
+    if point.weight is None:
+        return 4.0
+    return max(_SMALLEST, _LARGEST * math.sqrt(min(max(point.weight, 0.0), 1.0)))
 
 
 def _known(value: float | None, scale: _Scale) -> bool:

@@ -96,10 +96,10 @@ def judged(result: EvalResult) -> bool:
     return any("prompt" in item.detail or "choices" in item.detail for item in result.items)
 
 
-def groups(result: EvalResult) -> tuple[Group, ...]:
-    """Return all items by verdict, what went wrong first, each group in the order of the suite. Of many, the first
-    ``SHOWN`` are shown."""
-    left, found = SHOWN, []
+def groups(result: EvalResult, most: int = SHOWN) -> tuple[Group, ...]:
+    """Return all items by verdict, what went wrong first, each group in the order of the suite. Of many, the first ``most``
+    are shown."""
+    left, found = most, []
     for name, title in _TITLES.items():
         items = [item for item in result.items if _group(item) == name]
         if items:

@@ -69,11 +69,13 @@ def roofline(models: Mapping[str, Sequence[BenchRow]], micro_batch: int = MICRO_
     ridge = arithmetic / bandwidth
     left, right = min(min(point.x for point in points) / 2, ridge / 8), max(*(point.x for point in points), ridge) * 4
     roof = Curve(
-        "", tuple(Point(x, min(bandwidth * x, arithmetic), "the machine's limit") for x in (left, ridge, right))
+        "",
+        tuple(Point(x, min(bandwidth * x, arithmetic), "the machine's limit") for x in (left, ridge, right)),
+        dots=False,
     )
     title = "Roofline"
     caption = (
-        f"line: this machine's limits, {quantity(bandwidth, 'bytes')}/s and {arithmetic / 1e9:,.4g} Gop/s; "
+        f"line: this machine's limits, {bandwidth / 1e9:,.4g} GB/s and {arithmetic / 1e9:,.4g} Gop/s; "
         "dots: decode (left) and prefill (right)"
     )
     axes = Axis("operations for each byte read", log=True), Axis("operations/s", log=True)

@@ -1,0 +1,177 @@
+"""The static site in ``reports/``: a page for each model, for items of large suites, machines and comparisons, and the catalog.
+
+Every page is a file of its own that loads nothing; links between them are relative, so the folder may be moved or published.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import __version__
+from pipeline.compare.model import Comparison
+from pipeline.core.errors import AssayError
+from pipeline.core.files import atomic_write
+from pipeline.flow.catalog import catalog
+from pipeline.flow.judge import report_of, write_reports
+from pipeline.flow.session import Session
+from pipeline.lock.load import read_lock
+from pipeline.record.history import bench_of, first_metrics, machines
+from pipeline.report.build import facts_of
+from pipeline.report.model import Pages, Report
+from pipeline.report.site.items import file_of, large, paged
+from pipeline.report.site.model import Catalog, Entry, Link, Machine, Measured
+from pipeline.report.site.render import catalog_page, compare_page, items_page, machine_page
+
+if TYPE_CHECKING:
+    from pipeline.flow.catalog import Entry as Judged
+
+INDEX = "index.html"
+
+
+@dataclass(frozen=True)
+class Made:
+    """When a page was made, and by which version."""
+
+    generated: datetime
+    version: str = __version__
+
+
+def write_site(session: Session, names: Sequence[str], *, all_: bool) -> list[Path]:
+    """Write the reports of some models, then machines and catalog; returns the files. With ``all_`` a model that can't be
+    reported is told in the catalog, and the others are written all the same. Raises what the first one raises otherwise.
+    """
+    written: list[Path] = []
+    for name in names:
+        try:
+            written += write_model(session, report_of(session, session.current(name)))
+        except AssayError as error:
+            if not all_:
+                raise
+            session.progress.note(f"{name}: no report: {error.message}")
+    return [*written, *write_machines(session), write_index(session)]
+
+
+def write_model(session: Session, report: Report, *, alone: bool = False, again: bool = True) -> list[Path]:
+    """Write a model's report, and the items of its large suites. It links to catalog and machine; where it is written
+    ``alone``, to those that are there. ``again`` as in ``write_reports``.
+    """
+    folder = session.project.reports
+    long = [run for run in report.runs if large(run)]
+    items, kept = folder / "items" / report.name, set[Path]()
+    for run in long:
+        for page in paged(run, f"{report.name}.html", report.generated, report.version):
+            kept.add(items / page.file)
+            atomic_write(items / page.file, items_page(page))
+    for path in items.glob("*.html"):
+        if path not in kept:
+            path.unlink()
+    first = {run.id: f"items/{report.name}/{file_of(run, 1)}" for run in long}
+    others = (INDEX, _machine_file(str(session.hardware.digest)))
+    catalog_, machine = ("" if alone and not (folder / href).is_file() else href for href in others)
+    pages = Pages(catalog_, machine, first)
+    written = write_reports(session, replace(report, pages=pages), again=again)
+    return [*written, *(folder / href for href in first.values())]
+
+
+def write_machines(session: Session) -> list[Path]:
+    """Write a page for every class of hardware on record, and this one."""
+    reports, written = session.project.reports, []
+    here, now = str(session.hardware.digest), datetime.now(UTC)
+    known = machines(session.project.database)
+    if all(digest != here for digest, _, _ in known):
+        known.append((here, session.hardware.content(), []))
+    for digest, content, newest in known:
+        rows = bench_of(session.project.database, [one.run for one in newest])
+        measured = tuple(
+            Measured(
+                *(one.model, one.lock_digest, one.engine_digest, one.started, rows.get(one.run, ())),
+                page=f"../{one.model}.html" if (reports / f"{one.model}.html").is_file() else "",
+            )
+            for one in newest
+        )
+        machine = Machine(digest, tuple(facts_of(content)), measured, digest == here, now, __version__)
+        path = reports / _machine_file(digest)
+        atomic_write(path, machine_page(machine, _machine_name(content)))
+        written.append(path)
+    return written
+
+
+def write_index(session: Session) -> Path:
+    """Write the catalog of all specs, and links to the machines and comparisons that have pages."""
+    reports = session.project.reports
+    judged = catalog(session, session.names(()))
+    ids = [id for one in judged if one.decision for id in one.decision.run_ids]
+    scores, speeds = first_metrics(session.project.database, ids), bench_of(session.project.database, ids)
+    entries = []
+    for one in judged:
+        mine = one.decision.run_ids if one.decision else ()
+        entries.append(
+            replace(
+                _entry(session, one),
+                scores={f"{suite}.{m.name}": m for suite, m in (scores[id] for id in mine if id in scores)},
+                bench=tuple(row for id in mine for row in speeds.get(id, ())),
+            )
+        )
+    here = str(session.hardware.digest)
+    found = [
+        Link(
+            _machine_name(content),
+            _machine_file(digest),
+            "this machine" if digest == here else f"hardware {digest[7:19]}",
+        )
+        for digest, content, _ in machines(session.project.database)
+        if (reports / _machine_file(digest)).is_file()
+    ]
+    compared = [
+        Link(path.stem.replace("--", " and "), f"compare/{path.name}")
+        for path in sorted((reports / "compare").glob("*.html"))
+    ]
+    made = Catalog(entries, found, compared, datetime.now(UTC), __version__)
+    atomic_write(reports / INDEX, catalog_page(made))
+    return reports / INDEX
+
+
+def write_comparison(session: Session, comparison: Comparison, a: str, b: str) -> Path:
+    """Write the page of a comparison, and name it in the catalog."""
+    one, other = (re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") for name in (a, b))
+    path = session.project.reports / "compare" / f"{one}--{other}.html"
+    atomic_write(path, compare_page(comparison, Made(datetime.now(UTC))))
+    write_index(session)
+    return path
+
+
+def _entry(session: Session, judged: Judged) -> Entry:
+    page = f"{judged.name}.html"
+    entry = Entry(
+        *(judged.name, judged.state.value, judged.why, judged.fix, judged.waived),
+        page=page if (session.project.reports / page).is_file() else "",
+        decided=judged.decision.decided if judged.decision else None,
+    )
+    try:
+        lock = read_lock(session.project, judged.name)
+    except AssayError:
+        return entry
+    quantization, parameters = lock.gguf.get("quantization"), lock.gguf.get("parameters")
+    return replace(
+        entry,
+        size=sum(file.size for file in lock.files),
+        quantization=str(quantization or ""),
+        parameters=parameters if isinstance(parameters, int) else None,
+    )
+
+
+def _machine_file(digest: str) -> str:
+    return f"hardware/{re.sub('[^0-9a-f]', '', digest.removeprefix('sha256:'))[:12]}.html"
+
+
+def _machine_name(content: dict[str, object]) -> str:
+    gpus = content.get("gpus")
+    names = (
+        [str(gpu["name"]) for gpu in gpus if isinstance(gpu, dict) and "name" in gpu] if isinstance(gpus, list) else []
+    )
+    return " + ".join([str(content.get("cpu_model") or "unknown processor"), *names])
