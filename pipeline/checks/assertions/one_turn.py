@@ -10,7 +10,7 @@ from pipeline.checks.diagnose import Fault, short
 
 Argument = Literal[True]
 EXAMPLE = True
-_ROLE = re.compile(r"^\W*(system|user|human|assistant|model|tool)\W*$", re.IGNORECASE | re.MULTILINE)
+_ROLE = re.compile(r"^[^\w\n]*(system|user|human|assistant|model|tool)[^\w\n]*$", re.IGNORECASE | re.MULTILINE)
 
 
 def judge(seen: Seen, argument: bool) -> Fault | None:

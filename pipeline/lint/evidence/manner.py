@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from os.path import commonprefix
 
 _TAG = re.compile(r"<[^<>\s]{1,60}>|\[[A-Z_/]{2,30}\]")
-_OPENS = re.compile(r"(<(?!/)[^<>/]*think[^<>/]*>|\[THINK\]|<(?!/)[^<>/]*reason[^<>/]*>)\s*$", re.IGNORECASE)
-_CLOSED = re.compile(r"(</[^<>]*(think|reason)[^<>]*>|\[/THINK\]|<\|END_THINKING\|>)\s*$", re.IGNORECASE)
-_CLOSES = re.compile(r"</[^<>\s]*(think|reason)[^<>\s]*>|\[/THINK\]", re.IGNORECASE)
+# The repeats have bounds: templates come from strangers, and without them a long text takes for ever.
+_OPENS = re.compile(r"(<(?!/)[^<>/]{0,60}?(?:think|reason)[^<>/]{0,60}>|\[THINK\])\s*\Z", re.IGNORECASE)
+_CLOSED = re.compile(r"(</[^<>]{0,60}?(think|reason)[^<>]{0,60}>|\[/THINK\]|<\|END_THINKING\|>)\s*\Z", re.IGNORECASE)
+_CLOSES = re.compile(r"</[^<>\s]{0,60}?(think|reason)[^<>\s]{0,60}>|\[/THINK\]", re.IGNORECASE)
+_BEHIND = 4096
+"""Characters at a prompt's end in which a tag and the space behind it stand."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,13 @@ def boundary(prompt: str, history: str) -> int:
 
 def opens_thinking(prompt: str) -> str:
     """Return the tag with which a prompt opens the thinking of the answer, "" where it doesn't."""
-    found = _OPENS.search(prompt)
+    found = _OPENS.search(prompt[-_BEHIND:])
     return found.group(1) if found else ""
 
 
 def thinking_is_off(prompt: str) -> bool:
     """Whether a prompt ends with thinking that is over."""
-    return bool(_CLOSED.search(prompt))
+    return bool(_CLOSED.search(prompt[-_BEHIND:]))
 
 
 def closing(tag: str) -> str:

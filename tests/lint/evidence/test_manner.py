@@ -80,3 +80,11 @@ def test_what_two_parts_share_is_written_once() -> None:
 
 def test_tags() -> None:
     assert tags('"}</tool_call> [/INST] <|end|>') == ["</tool_call>", "[/INST]", "<|end|>"]
+
+
+def test_long_texts_of_strangers_are_soon_looked_through() -> None:
+    """Each took minutes, or for ever."""
+    words = "think" * 100_000
+    assert opens_thinking(f"<{words}") == opens_thinking(f"<{words}>") == source_thinking(f"</{words}") == ""
+    assert not thinking_is_off(f"</{words}") and not thinking_is_off("</think>" + " " * 100_000 + "x")
+    assert opens_thinking(words + "<|think|>\n\n") == "<|think|>" and thinking_is_off(words + "</think>\n\n")
