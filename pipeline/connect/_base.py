@@ -35,7 +35,12 @@ class Target:
     @property
     def export(self) -> str:
         """A shell command that puts the key into the environment, without showing it."""
-        return f'export {KEY}="$(head -n 1 {shlex.quote(str(self.key_file))})"'
+        return f'export {KEY}="$({self.read})"'
+
+    @property
+    def read(self) -> str:
+        """A shell command that prints the first key: the last word of the first line that is no comment."""
+        return f"awk '!/^ *#/ && NF {{print $NF; exit}}' {shlex.quote(str(self.key_file))}"
 
 
 class Client(Protocol):

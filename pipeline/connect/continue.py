@@ -9,8 +9,7 @@ def render(target: Target) -> str:
     """Return a configuration; Continue takes secrets from its own ``.env``."""
     return f"""\
 # ~/.continue/config.yaml
-# The key, in ~/.continue/.env:  (umask 077; printf '{KEY}=%s\\n' "$(head -n 1 KEY_FILE)" >> ~/.continue/.env)
-# where KEY_FILE is {target.key_file}
+# The key, in ~/.continue/.env:  (umask 077; echo "{KEY}=$({target.read})" >> ~/.continue/.env)
 name: assay
 version: 1.0.0
 schema: v1

@@ -14,5 +14,5 @@ def target(folder: Path, context: int = 4096) -> Target:
     """Return the target; its key file is there, and its folder has a space and a quote in its name."""
     key_file = folder / "it's here" / "key"
     key_file.parent.mkdir()
-    key_file.write_text(f"{SECRET}\nanother-key-that-is-not-meant\n")
+    key_file.write_text(f"# who may ask\n\nada {SECRET}\nbob another-key-that-is-not-meant\n")
     return Target("tiny-chat", f"tiny-chat@{DIGEST}", "http://127.0.0.1:8080", key_file, context, 128)
