@@ -33,6 +33,7 @@ LOCKED = [
     ("peers", ["peers"], False, None),
     ("fuzz", ["fuzz"], False, "dev"),
     ("data", ["data"], False, None),
+    ("compat", ["compat"], False, None),
 ]
 ALONE = {"data"}  # without what they depend on
 
@@ -161,6 +162,14 @@ def harness(session: nox.Session) -> None:
         (theirs / "assay.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
     tests = ["tests/evals/test_harness.py", "tests/flow/test_harness.py"]
     session.run(str(place / "bin" / "python"), "-m", "pytest", *tests, *session.posargs, external=True)
+
+
+@nox.session
+def compat(session: nox.Session) -> None:
+    """Let the clients of others use tiny-chat, served as users do; writes the table of docs/clients.md, and fails if it changed."""
+    place = Path(".nox/compat")
+    python_of(session, place, "requirements/compat.txt")
+    python(session, "tests/compat/run.py", str(place / "bin" / "python"))
 
 
 @nox.session
