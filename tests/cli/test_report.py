@@ -1,0 +1,97 @@
+"""The site and the history of a project that was assayed, by the command line alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import httpx
+import pytest
+
+from pipeline.cli.main import run
+from pipeline.core.project import Project
+
+Ask = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str], assayed: Project, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    monkeypatch.chdir(assayed.root)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = run(list(arguments))
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err and "bug in assay" not in err, err
+        return code, out, err
+
+    return call
+
+
+def test_the_site_is_written_compared_and_told(ask: Ask, assayed: Project) -> None:
+    code, out, _ = ask("report")
+    names = [Path(line).relative_to(assayed.reports).as_posix() for line in out.splitlines()]
+    assert code == 0
+    assert names[:3] == ["small.html", "small.json", "small.md"] and names[-1] == "index.html"
+    assert [name for name in names if name.startswith("hardware/")] == names[3:-1] != []
+    index = (assayed.reports / "index.html").read_text()
+    assert 'href="small.html"' in index and f'href="{names[3]}"' in index and "accepted" in index
+    model = (assayed.reports / "small.html").read_text()
+    assert 'href="index.html"' in model and f'href="{names[3]}"' in model
+    assert 'href="../small.html"' in (assayed.reports / names[3]).read_text()
+    assert ask("baseline", "accept", "small", "--reason", "the first <one>", "--owner", "ada")[0] == 0
+    code, _, err = ask("compare", "small", "small", "--html")
+    assert code == 0 and "compare/small--small.html" in err
+    assert ask("report", "small")[0] == 0
+    assert "compare/small--small.html" in (assayed.reports / "index.html").read_text()
+    assert "the first &lt;one&gt;" in (assayed.reports / "small.html").read_text()
+
+
+def test_a_model_that_cannot_be_reported_keeps_no_other_from_it(ask: Ask, assayed: Project) -> None:
+    (assayed.specs / "broken.yaml").write_text("name: broken\nsource: file:nothing.gguf\n")
+    code, out, err = ask("report")
+    assert code == 0 and "small.html" in out and "broken: no report" in err
+    index = (assayed.reports / "index.html").read_text()
+    assert "broken" in index and "assay lock broken" in index
+    assert ask("report", "broken")[0] == 3
+
+
+def test_other_formats_are_printed(ask: Ask) -> None:
+    assert ET.fromstring(ask("report", "small", "--format", "junit")[1]).tag == "testsuites"
+    assert 'assay_accepted{model="small"' in ask("report", "small", "--format", "prometheus")[1]
+    assert ask("report", "small", "--format", "badge")[1].startswith("<svg")
+    assert ask("report", "small", "--format", "csv")[1].startswith("model,accepted,stage")
+    assert ask("report", "small", "--format", "pdf")[0] == 2
+
+
+def test_history_shows_a_metric_over_runs(ask: Ask) -> None:
+    suite, metric = json.loads(
+        ask("query", "--json", "SELECT subject, name FROM metrics JOIN runs ON id = run_id LIMIT 1")[1]
+    )["rows"][0].values()
+    code, out, _ = ask("history", "small", f"{suite}.{metric}")
+    assert code == 0 and len(out.splitlines()) == 1
+    values = json.loads(ask("history", "small", "bench.decode_tok_s", "--hardware", "all", "--json")[1])["values"]
+    assert values and {value["metric"] for value in values} == {"decode_tok_s"}
+    assert ask("history", "small", "nothing.at_all")[0] == 2
+
+
+def test_the_reports_are_served_until_ctrl_c(ask: Ask, assayed: Project) -> None:
+    assert ask("report", "--serve")[0] == 2  # nothing is there yet
+    assert ask("report")[0] == 0
+    command = [str(Path(sys.executable).parent / "assay"), "report", "--serve"]
+    with subprocess.Popen(
+        command, cwd=assayed.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as served:
+        assert served.stdout is not None and served.stderr is not None
+        url = served.stdout.readline().strip()
+        assert url.startswith("http://127.0.0.1:")
+        assert "Catalog" in httpx.get(url).text
+        os.kill(served.pid, signal.SIGINT)
+        assert served.wait(20) == 0
+        assert "Traceback" not in served.stderr.read()
