@@ -1,7 +1,8 @@
 """How fast choices are scored, how exactly, and in how much memory; exit code 1 if a promise is not kept.
 
 Against naive decoding (one sequence a decode, as most tools do), on one thread, in CPU time, so that a busy machine changes
-little; in F32 against the same; with items from 100 to 10 000. With --harness, a Python that has lm-eval and
+little; in F32 against the same; with items from 100 to 10 000. Then how much sooner answers come when all slots of the
+server are used, beside one request at a time. With --harness, a Python that has lm-eval and
 llama-cpp-python[server], also against lm-eval on llama_cpp.server, which takes a minute an item.
 """
 
@@ -24,12 +25,16 @@ from pipeline.evals.choices import Question, measure_choices
 from pipeline.runtime.binding import Scorer
 from pipeline.runtime.build import find_engine
 from pipeline.runtime.packing import Group
+from pipeline.runtime.params import Listen
+from pipeline.runtime.server import started
+from pipeline.runtime.serving import Request, Serving
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
 GEMMA = ROOT / "models" / "real" / "gemma-3-270m-q4_k_m.gguf"
 ITEMS = ROOT / "evals" / "general-choice" / "items.jsonl"
 LEAST = {0: 4.0, 5: 12.0}  # times the naive rate, by the number of examples
+SLOTS, SOONER, TOKENS = 8, 1.8, 48
 GROWTH, MEMORY = (100, 1000, 10_000), 64 << 20
 
 
@@ -137,6 +142,47 @@ def peak() -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
 
 
+def generation(model: Path, count: int) -> bool:
+    """Let llama-server answer ``count`` questions, one after the other and in all its slots at once, on one thread; compare
+    CPU time, as neighbours change it little."""
+    build = find_engine()
+    asked = [
+        Request(
+            {"prompt": f"Question: {row['question']}\nAnswer:", "max_tokens": TOKENS, "temperature": 0.0, **_FRESH},
+            True,
+        )
+        for row in rows()[:count]
+    ]
+
+    def argv(listen: Listen, key_file: Path) -> tuple[str, ...]:
+        sizes = ("--ctx-size", str(512 * SLOTS), "--parallel", str(SLOTS), "--threads", "1", "--threads-batch", "1")
+        return ("--model", str(model), *sizes, *listen.argv(), "--api-key-file", str(key_file), "--offline")
+
+    found = []
+    with started((str(build.server),), build.environment, argv, 600.0) as server:
+        serving = Serving(server.client, model.name, slots=SLOTS)
+        serving.answers(asked[:SLOTS], task=_Nothing())
+        for at_once in (1, SLOTS):
+            cpu, wall = cpu_of(server.pid), time.monotonic()
+            answers = serving.answers(asked, at_once=at_once, task=_Nothing())
+            tokens = sum(answer.tokens or 0 for answer in answers)
+            found.append((tokens / (cpu_of(server.pid) - cpu), tokens / (time.monotonic() - wall)))
+    (alone, alone_wall), (shared, shared_wall) = found
+    print(
+        f"{model.name}, {count} answers of {TOKENS} tokens at most, {SLOTS} at once: {shared:.1f} tokens a CPU second"
+        f" ({shared_wall:.1f}), one at a time {alone:.1f} ({alone_wall:.1f}), ratio {shared / alone:.1f} (promised {SOONER:g})"
+    )
+    return shared / alone >= SOONER
+
+
+_FRESH = {"cache_prompt": False, "ignore_eos": True}
+
+
+class _Nothing:
+    def advance(self, amount: int = 1) -> None:
+        pass
+
+
 TASK = """\
 task: choices
 dataset_path: json
@@ -224,6 +270,7 @@ def main() -> int:
         kept = [
             rates(args.model, args.items, args.naive_items),
             exactness(args.model, folder, args.naive_items),
+            generation(args.model, args.items),
             growth(folder),
         ]
         if args.harness:
