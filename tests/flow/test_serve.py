@@ -3,7 +3,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,12 +14,22 @@ import pytest
 from pipeline.core.errors import DigestMismatch, EngineError, UsageError
 from pipeline.core.files import locked
 from pipeline.core.project import Project
-from pipeline.flow.serve import Service, serve
+from pipeline.flow.serve import Access, Service, serve
 from pipeline.flow.session import Session
+from tests.deploy.door.test_beside import certificate
 from tests.projects import alive, flip
 
+HERE = Access()
 
-def serving(project: Project, then: Callable[[Service], object], *, host: str = "127.0.0.1", port: int = 0) -> Service:
+
+def serving(
+    project: Project,
+    then: Callable[[Service], object],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    access: Access = HERE,
+) -> Service:
     """Serve, do something once it is up, and stop; returns the service that was."""
     seen: list[Service] = []
 
@@ -26,7 +39,7 @@ def serving(project: Project, then: Callable[[Service], object], *, host: str = 
 
     session = Session(project)
     try:
-        serve(session, session.current("small"), host=host, port=port, started=started)
+        serve(session, session.current("small"), host=host, port=port, started=started, access=access)
     finally:
         assert not any(alive(service.process.pid) for service in seen)
     return seen[0]
@@ -115,3 +128,60 @@ def test_a_key_that_protects_nothing_is_refused(assayed: Project, content: str, 
     key.chmod(mode)
     with pytest.raises(UsageError, match=said):
         serving(assayed, interrupt)
+
+
+def test_with_keys_and_tls_it_serves_others_under_its_name(assayed: Project, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("alice alice-0123456789abcdef\n")
+    keys.chmod(0o600)
+    cert, key = certificate(tmp_path)
+    access = Access(keys=keys, tls=(cert, key), hosts=frozenset({"localhost"}), queue=3)
+    answers = []
+
+    def ask(service: Service) -> None:
+        trusting = ssl.create_default_context(cafile=str(cert))
+        with httpx.Client(verify=trusting, trust_env=False) as client:
+            for given in ({}, {"X-Api-Key": "alice-0123456789abcdef"}):
+                answers.append(client.get(f"{service.url}/v1/models", headers=given))
+        raise KeyboardInterrupt
+
+    service = serving(assayed, ask, host="0.0.0.0", access=access)
+    assert service.url.startswith("https://localhost:") and service.key_file == keys
+    assert [one.status_code for one in answers] == [401, 200]
+    assert answers[1].headers["x-assay-lock"] == str(service.lock.digest)
+    assert not (assayed.state / "serve" / "small" / "key").exists()
+    assert '"caller": "alice"' in service.access_log.read_text()
+
+
+@pytest.mark.parametrize("given", ["keys", "tls"])
+def test_one_of_keys_and_tls_is_not_enough_for_others(assayed: Project, tmp_path: Path, given: str) -> None:
+    access = Access(keys=tmp_path / "keys") if given == "keys" else Access(tls=certificate(tmp_path))
+    with pytest.raises(UsageError, match="is not this machine's loopback") as error:
+        serving(assayed, interrupt, host="0.0.0.0", access=access)
+    assert ("--tls-cert" in error.value.hint) is (given == "keys")
+
+
+def test_a_stop_with_a_drain_lets_a_stream_end(assayed: Project) -> None:
+    got: list[str] = []
+
+    def ask(service: Service) -> None:
+        key = service.key_file.read_text().strip()
+        body = {"prompt": "Hello", "max_tokens": 600, "stream": True, "ignore_eos": True}
+        begun = threading.Event()
+
+        def read() -> None:
+            headers = {"Authorization": f"Bearer {key}"}
+            with httpx.stream("POST", f"{service.url}/v1/completions", headers=headers, json=body) as answer:
+                for line in answer.iter_lines():
+                    begun.set()
+                    got.append(line)
+
+        reading.append(threading.Thread(target=read))
+        reading[0].start()
+        assert begun.wait(20)
+        raise KeyboardInterrupt
+
+    reading: list[threading.Thread] = []
+    serving(assayed, ask, access=Access(drain=30))
+    reading[0].join()
+    assert [line for line in got if line][-1] == "data: [DONE]"

@@ -10,6 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -287,7 +288,7 @@ def test_an_engine_that_says_nothing_is_left(sockets: Path, door: Open) -> None:
 def test_a_client_that_does_not_read_holds_little_memory_and_is_cut(sockets: Path, door: Open) -> None:
     sent: list[int] = []
 
-    def play(client: socket.socket, _: bytes) -> None:
+    def play(client: socket.socket, request: bytes) -> None:
         client.sendall(OK + b"Transfer-Encoding: chunked\r\n\r\n")
         client.setblocking(True)
         try:
@@ -306,7 +307,7 @@ def test_a_client_that_does_not_read_holds_little_memory_and_is_cut(sockets: Pat
         until(lambda: front.door.room("one").busy == 0, 5)
 
 
-def test_a_drain_lets_streams_end_and_takes_nobody_new(front: Front, engine: Upstream, door: Open) -> None:
+def test_a_drain_lets_streams_end_and_takes_nobody_new(engine: Upstream, door: Open) -> None:
     own = door(engine)
     got: list[bytes] = []
     with own.client.stream("POST", "/v1/chat/completions", json=ENDLESS) as answer:
@@ -356,8 +357,23 @@ def test_a_thousand_requests_at_64_with_a_queue_of_16(engine: Upstream, door: Op
 def test_nonsense_is_never_a_fault_of_ours(front: Front) -> None:
     """Mutated requests: wrong types, cut and noisy JSON. None is answered with a 5xx, and the engine lives on."""
     pick = random.Random(7)
-    values = [None, True, -1, 1e308, "", "x" * 300, [], {}, [[]], [None], {"a": {}}, "\ud800", 2**70, float("nan")]
-    bodies = {
+    values: list[Any] = [
+        None,
+        True,
+        -1,
+        1e308,
+        "",
+        "x" * 300,
+        [],
+        {},
+        [[]],
+        [None],
+        {"a": {}},
+        "\ud800",
+        2**70,
+        float("nan"),
+    ]
+    bodies: dict[str, dict[str, Any]] = {
         "/v1/chat/completions": {"messages": HELLO, "max_tokens": 1, "tools": [], "stop": ["x"], "stream": False},
         "/v1/completions": {"prompt": "a", "max_tokens": 1, "logprobs": 1, "seed": 1},
         "/v1/responses": {"input": "a", "max_output_tokens": 1},
