@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from pipeline.core.files import atomic_write
@@ -12,7 +13,7 @@ from pipeline.core.files import atomic_write
 
 @dataclass(frozen=True)
 class Alive:
-    """A process, so that another one under the same number is not taken for it: number, and the kernel's time of its start."""
+    """A process, so that another one under the same number is not taken for it: number, and when it was started, by boot and ticks."""
 
     pid: int
     started: str
@@ -76,9 +77,17 @@ def start_of(pid: int) -> str:
     """Return when a process was started, in the kernel's own terms; empty when it doesn't run."""
     try:
         state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if state in "ZX" else rest[18]
+        return "" if state in "ZX" else f"{_boot()}:{rest[18]}"
     except (OSError, ValueError, IndexError):
         return _without_proc(pid)
+
+
+@cache
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _without_proc(pid: int) -> str:

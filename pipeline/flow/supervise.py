@@ -50,23 +50,30 @@ class Keeper:
 
     def run(self) -> int:
         """Serve until stopped, out of service or failed; returns 0, 5 or 7."""
-        while True:
-            try:
-                self._serve()
-                return self._ended()
-            except KeyboardInterrupt:
-                return self._ended()
-            except (DigestMismatch, LockOutOfDate) as error:
-                return self._over("out of service" if self.state.since else "failed", error.message)
-            except EngineError as error:
-                self._up.clear()
-                if not self.state.since:
-                    return self._over("failed", error.message)
-                if not self._again(error.message):
-                    said = f"crash loop: {CRASHES} crashes within {WITHIN:.0f} s, the last: {error.message}"
-                    return self._over("failed", said)
-            except AssayError as error:
+        try:
+            while (code := self._once()) is None:
+                pass
+            return code
+        except KeyboardInterrupt:
+            return self._ended()
+
+    def _once(self) -> int | None:
+        """Serve until that ends; None when it should be started again."""
+        try:
+            self._serve()
+            return self._ended()
+        except (DigestMismatch, LockOutOfDate) as error:
+            return self._over("out of service" if self.state.since else "failed", error.message)
+        except EngineError as error:
+            self._up.clear()
+            if not self.state.since:
                 return self._over("failed", error.message)
+            if self._again(error.message):
+                return None
+            said = f"crash loop: {CRASHES} crashes within {WITHIN:.0f} s, the last: {error.message}"
+            return self._over("failed", said)
+        except AssayError as error:
+            return self._over("failed", error.message)
 
     def _ended(self) -> int:
         if self._drift:

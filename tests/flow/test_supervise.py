@@ -55,6 +55,26 @@ def test_a_crash_loop_ends_with_the_reason(keeper: supervise.Keeper, monkeypatch
     assert (last.action, last.reason) == ("failed", state.reason) and "never_answered" not in last.options
 
 
+def test_it_can_be_stopped_while_it_waits_for_the_next_start(
+    keeper: supervise.Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SIGTERM does, which its program turns into an interruption."""
+    monkeypatch.setattr(supervise, "_FIRST_WAIT", 60.0)
+
+    def stop() -> None:
+        until(lambda: keeper.state.phase == "running")
+        assert keeper.state.engine
+        os.kill(keeper.state.engine.pid, signal.SIGKILL)
+        until(lambda: keeper.state.phase == "waiting")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    assert keeper.run() == 0
+    stopper.join()
+    assert keeper.state.phase == "stopped" and keeper.state.restarts == 1
+
+
 def test_another_engine_than_was_deployed_does_not_start(keeper: supervise.Keeper) -> None:
     from dataclasses import replace
 
