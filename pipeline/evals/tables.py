@@ -50,6 +50,7 @@ def _query(path: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
         raise SpecError([Problem(shown(path), 0, 0, message, "rename the file or its folder")])
     try:
         with duckdb.connect(":memory:", config={"memory_limit": MEMORY, "threads": 1}) as connection:
+            connection.execute("SET enable_progress_bar = false")  # stdout is for answers
             connection.execute(f"SET allowed_paths = ['{name.replace(chr(39), chr(39) * 2)}']")
             connection.execute("SET enable_external_access = false")
             source, named = ("read_parquet(?)", [name]) if path.suffix == ".parquet" else (_CSV, [name, _header(path)])

@@ -16,11 +16,23 @@ from pipeline.record import schema
 # SQL in this database reads and writes this database alone: no other file, no network, no extension download.
 # Small blocks: a new database is some hundred KiB instead of several MiB.
 _BLOCK = 16_384
-_CLOSED: dict[str, str | bool | int | float | list[str]] = {
+_Config = dict[str, str | bool | int | float | list[str]]
+_CLOSED: _Config = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C be Ctrl-C: where a signal's handler raises within a query, DuckDB raises an error of its own instead."""
+    try:
+        yield
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if isinstance(error, duckdb.InterruptException) or str(error) == "Query interrupted":
+            raise KeyboardInterrupt from None
+        raise
 
 
 @contextmanager
@@ -30,7 +42,7 @@ def writing(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises UsageError when the file is no database, or is newer than this version.
     """
-    with locked(lock_of(database)):
+    with interruptible(), locked(lock_of(database)):
         if not database.exists():
             _create(database)
         with _connect(database, read_only=False) as connection:
@@ -52,11 +64,11 @@ def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises UsageError as ``writing`` does.
     """
     if not database.exists():
-        with duckdb.connect(":memory:", config=_CLOSED) as connection:
+        with interruptible(), opened(":memory:", _CLOSED) as connection:
             schema.migrate(connection)
             yield connection
         return
-    with locked(lock_of(database)):
+    with interruptible(), locked(lock_of(database)):
         with _connect(database, read_only=True) as connection:
             if schema.applied(connection) == len(schema.MIGRATIONS):
                 yield connection
@@ -72,9 +84,16 @@ def lock_of(database: Path) -> Path:
     return database.with_name(f"{database.name}.lock")
 
 
+def opened(database: str, config: _Config, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open a database; a slow query draws no bar on stdout, where the answer goes."""
+    connection = duckdb.connect(database, read_only=read_only, config=config)
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
 def _connect(database: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(str(database), read_only=read_only, config=_CLOSED)
+        return opened(str(database), _CLOSED, read_only=read_only)
     except duckdb.Error as error:
         raise UsageError(
             f"cannot open {database} as a results database: {_first_line(error)}",
@@ -87,7 +106,7 @@ def _create(database: Path) -> None:
     temporary = database.with_name(f".{database.name}.new")
     for leftover in (temporary, temporary.with_name(f"{temporary.name}.wal")):
         leftover.unlink(missing_ok=True)
-    with duckdb.connect(str(temporary), config=_CLOSED | {"default_block_size": _BLOCK}) as connection:
+    with opened(str(temporary), _CLOSED | {"default_block_size": _BLOCK}) as connection:
         schema.migrate(connection)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())

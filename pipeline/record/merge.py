@@ -20,7 +20,7 @@ from pipeline.core.digest import Digest
 from pipeline.core.errors import DigestMismatch, UsageError
 from pipeline.core.files import atomic_write, locked
 from pipeline.record import schema
-from pipeline.record.access import lock_of, reading, writing
+from pipeline.record.access import interruptible, lock_of, opened, reading, writing
 
 CONTENTS = "record.json"
 # By what a row is known; rows of other tables belong to a run.
@@ -140,7 +140,7 @@ def _load(folder: Path, copy: Path) -> None:
     if migrations > len(schema.MIGRATIONS):
         said = f"{folder} has schema {migrations}; this version of assay knows schemas up to {len(schema.MIGRATIONS)}"
         raise UsageError(said, hint="upgrade assay; nothing was changed")
-    with duckdb.connect(str(copy)) as connection:
+    with opened(str(copy), {}) as connection:
         connection.execute("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name VARCHAR NOT NULL)")
         for number, migration in enumerate(schema.MIGRATIONS[:migrations], start=1):
             migration(connection)
@@ -163,7 +163,7 @@ def _load(folder: Path, copy: Path) -> None:
 @contextmanager
 def _attached(database: Path, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection of its own that has the database as ``record`` and may read and write other files."""
-    with duckdb.connect(":memory:") as connection:
+    with interruptible(), opened(":memory:", {}) as connection:
         if database.exists():
             connection.execute(f"ATTACH {_quoted(database)} AS record{' (READ_ONLY)' if read_only else ''}")
         else:

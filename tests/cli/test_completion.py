@@ -32,7 +32,7 @@ def program(tmp_path: Path) -> Path:
         (["assay", "serve", "smaller"], {"smaller"}),
         (["assay", "lint", "x"], set()),
         (["assay", "verify", "--d"], {"--deep"}),
-        (["assay", "schema", ""], {"spec", "lock"}),
+        (["assay", "schema", ""], {"spec", "lock", "policy"}),
     ],
     ids=" ".join,
 )

@@ -26,6 +26,7 @@ def write(logs: Sequence[Logged], path: Path) -> None:
     """Write one file, compressed with Zstandard, whole or not at all. Times are UTC."""
     temporary = path.with_name(f".{path.name}.new")
     with duckdb.connect(":memory:") as connection:
+        connection.execute("SET enable_progress_bar = false")  # stdout is for answers
         connection.execute(_TABLE)
         waiting: list[object] = []
         for logged in logs:
