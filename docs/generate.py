@@ -226,7 +226,7 @@ def sources() -> str:
 
 def formats() -> str:
     rows = [
-        (f"`{name}`", f"`reports/NAME.{kind.SUFFIX}`", summary(kind))
+        (f"`{name}`", f"`reports/NAME.{kind.SUFFIX}`" if kind.WRITTEN else f"`--format {name}`", summary(kind))
         for name, kind in discover("pipeline.report.formats").items()
     ]
     told = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.lint.formats").items()]
