@@ -13,7 +13,9 @@ from pipeline.core.errors import UsageError
 
 @command
 @NAMES
-@click.option("--force", is_flag=True, help="Run again what is on record, and take no scores or answers that were kept.")
+@click.option(
+    "--force", is_flag=True, help="Run again what is on record, and take no scores or answers that were kept."
+)
 @click.option(
     "--lm-eval", "tasks", metavar="TASKS", help="Run tasks of the LM Evaluation Harness instead, by name or file."
 )
