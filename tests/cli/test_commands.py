@@ -178,6 +178,7 @@ def test_without_a_project_it_is_said(ask: Ask, tmp_path: Path, monkeypatch: pyt
         "mirror": ["x"],
         "export": ["small", "--format", "modelfile"],
         "compare": ["small", "small"],
+        "tune": ["small"],
         "reproduce": ["20260101T000000-00000000"],
         "results": ["small", "-o", "x.jsonl"],
         "record": ["export", "x"],
