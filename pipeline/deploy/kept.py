@@ -27,7 +27,12 @@ def keep(state: Path, lock: Lockfile) -> None:
 
 def kept(state: Path, digest: str) -> Lockfile:
     """Return the lock that was deployed under a digest. Raises DigestMismatch when it is missing or another."""
-    path = kept_path(state, Digest.parse(digest))
+    try:
+        path = kept_path(state, Digest.parse(digest))
+    except ValueError:
+        raise DigestMismatch(
+            f"{digest[:100]!r} is the digest of no lock", hint="see the log: assay audit NAME"
+        ) from None
     try:
         lock = Lockfile.model_validate(read_json(path.read_bytes()))
     except FileNotFoundError:

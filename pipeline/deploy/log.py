@@ -21,6 +21,8 @@ from pipeline.core.errors import DeployError
 from pipeline.core.files import atomic_write, fsync_folder, locked
 
 START = "sha256:" + "0" * 64
+ACTIONS = ("deploy", "rollback", "stop", "failed", "out-of-service")
+MARKS = ("path", "sha256", "size", "device", "inode", "mtime_ns", "ctime_ns")
 _PATIENCE = 60.0
 
 
@@ -156,12 +158,36 @@ def _read_line(text: bytes) -> tuple[Line | None, str]:
 
 
 def _line(content: dict[str, Any]) -> Line:
+    """Return a line of its JSON. Raises what is wrong with a value that no line has."""
     event = dict(content["event"])
     for key in ("weights", "argv", "env_keys", "proof"):
         event[key] = tuple(event[key])
-    if not isinstance(content["number"], int) or set(content) != {"number", "before", "time", "event", "digest"}:
-        raise ValueError("other keys")
-    return Line(content["number"], content["before"], content["time"], Event(**event), content["digest"])
+    line = Line(content["number"], content["before"], content["time"], Event(**event), content["digest"])
+    one = line.event
+    texts: tuple[object, ...] = (
+        line.before,
+        line.time,
+        line.digest,
+        one.name,
+        one.action,
+        one.target,
+        one.lock,
+        one.engine,
+        one.hardware,
+    )
+    texts += (one.reason, *one.weights, *one.argv, *one.env_keys, *one.files, *one.files.values())
+    texts += tuple(text for text in (one.template, one.override, one.previous) if text is not None)
+    tables = (one.actor, one.files, one.options, one.decision or {}, *one.proof)
+    if (
+        type(line.number) is not int
+        or set(content) != {"number", "before", "time", "event", "digest"}
+        or not all(isinstance(text, str) for text in texts)
+        or not all(isinstance(table, dict) for table in tables)
+        or one.action not in ACTIONS
+        or any(set(proof) != set(MARKS) for proof in one.proof)
+    ):
+        raise ValueError("other keys or values")
+    return line
 
 
 def _chain(lines: list[Line]) -> Iterator[str]:
@@ -243,12 +269,5 @@ def _finished(handle: int) -> int:
 def mark(path: Path, digest: Digest) -> dict[str, Any]:
     """Return what a file that has this digest looks like now. Raises OSError."""
     found = path.stat()
-    return {
-        "path": str(path),
-        "sha256": str(digest),
-        "size": found.st_size,
-        "device": found.st_dev,
-        "inode": found.st_ino,
-        "mtime_ns": found.st_mtime_ns,
-        "ctime_ns": found.st_ctime_ns,
-    }
+    values = (found.st_size, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+    return dict(zip(MARKS, (str(path), str(digest), *values), strict=True))

@@ -7,15 +7,21 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipeline.core.canonical import canonical_bytes, digest_of
+from pipeline.core.digest import Digest
 from pipeline.core.errors import DeployError
-from pipeline.deploy.log import START, Event, append, read
+from pipeline.deploy.history import standing
+from pipeline.deploy.live import drift_of_files
+from pipeline.deploy.log import START, Event, append, mark, read
 
 EVENT = Event("small", "deploy", "local", "sha256:" + "a" * 64, reason="for a test")
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -64,7 +70,7 @@ def test_an_event_comes_back_as_it_was(tmp_path: Path) -> None:
         weights=("sha256:" + "b" * 64,),
         argv=("--model", "ü"),
         decision={"id": "x", "digest": "y"},
-        proof=({"path": "/x", "size": 3},),
+        proof=(mark(Path("/bin/sh"), Digest.of(b"")),),
         files={"a": "b"},
     )
     line = append(tmp_path / "log.jsonl", event, NOW)
@@ -136,6 +142,33 @@ def test_an_edited_head_is_found(log: Path, content: bytes) -> None:
 def test_what_is_no_line_is_a_fault(log: Path, junk: bytes) -> None:
     write(log, [*lines(log), junk])
     assert any(fault.startswith("line 7: was edited: it is no line of the log") for fault in read(log).faults)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = ["number", "before", "time", "digest", *(field.name for field in fields(Event))]
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(key=st.sampled_from(KEYS), value=JSON)
+def test_whatever_stands_in_a_line_it_is_read_and_judged(log: Path, key: str, value: Any) -> None:
+    """With a digest that covers it, as whoever forges one would write it."""
+    (*whole, last) = lines(log)
+    content = json.loads(last)
+    (content if key in content else content["event"])[key] = value
+    if key != "digest":
+        content["digest"] = str(digest_of({name: part for name, part in content.items() if name != "digest"}))
+    other = log.with_name("other.jsonl")
+    write(other, [*whole, canonical_bytes(content) + b"\n"])
+    other.with_suffix(".head").write_bytes(log.with_suffix(".head").read_bytes())
+    known = read(other)
+    assert known.faults or content == json.loads(last)
+    for name in known.names():
+        found = standing(known.of(name))
+        assert not found.now or drift_of_files(found.now.event, deep=False) is not None
 
 
 def test_a_line_that_was_never_finished_is_dropped(log: Path) -> None:
