@@ -22,7 +22,7 @@ class EmptyThoughts(TemplateRule):
 
     The model sees itself answer, or call a tool, with empty thoughts, although thinking is on, and may go on so: it
     stops thinking, or writes empty blocks itself (llama.cpp#22507). It also changes the prompt of a history that is the
-    same, so that caches don't fit. An info, as one template in eight does it, and some families were trained so: those
+    same, so that caches don't fit. An info, as one template in nine does it, and some families were trained so: those
     that put the same block in place of earlier thoughts most likely were, which the finding says.
 
     To mend it, test for thoughts before writing the block, unless the publisher says that the model was trained so; or
