@@ -36,6 +36,8 @@ bundle -o ../small.tar
 import ../small.tar
 mirror ../mirror
 export small --format cyclonedx-json
+sbom small
+connect openai small
 query SHOW\\ TABLES
 schema
 completion bash

@@ -109,6 +109,11 @@ def _read(lock: Lockfile, file: Path) -> bytes:
         with file.open("rb") as opened:
             content = opened.read(_MOST + 1)
     except FileNotFoundError:
+        if file.name == SUMMARY_FILE:
+            hint = f"assay run {lock.name}, then assay attest {lock.name} --key FILE"
+            raise NotSigned(
+                f"no decision of the gate on {lock.name} is attested: {file} is missing", hint=hint
+            ) from None
         raise NotSigned(f"{lock.name} is not attested: {file} is missing", hint=_again(lock)) from None
     if len(content) > _MOST:
         raise NotSigned(f"{file} is too large for an attestation", hint=_again(lock))

@@ -33,8 +33,8 @@ def attest(app: App, names: tuple[str, ...], key: Path) -> int:
     from pipeline.attest.keys import read_private
     from pipeline.flow.attesting import attest as attest_
 
-    private = read_private(key)
     session = app.session(offline=True)
+    private = read_private(key)
     answers, lines = [], []
     for name in session.names(names):
         lock = session.current(name)

@@ -74,7 +74,7 @@ def lean(of: Lockfile) -> dict[str, Any]:
 
 FAULTS: dict[str, tuple[Callable[[Path, PrivateKey], object], str]] = {
     "no provenance": (lambda folder, key: (folder / PROVENANCE_FILE).unlink(), "not attested"),
-    "no summary": (lambda folder, key: (folder / SUMMARY_FILE).unlink(), "not attested"),
+    "no summary": (lambda folder, key: (folder / SUMMARY_FILE).unlink(), "no decision of the gate"),
     "rejected": (lambda folder, key: attest(folder, lock(), key, accepted=False), "did not accept"),
     "other provenance": (swap(PROVENANCE_FILE), "nothing is attested of the lock"),
     "other summary": (swap(SUMMARY_FILE), "nothing is attested of the lock"),

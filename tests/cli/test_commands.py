@@ -14,6 +14,7 @@ from pipeline.cli.command import App
 from pipeline.cli.main import COMMANDS, run
 from pipeline.core.project import Project
 from pipeline.lock.load import lock_path
+from tests.attest.signing import make_key
 from tests.projects import edit
 
 TO_SYSTEMD = ["--target", "systemd", "-o", "../unit", "--override", "a test"]
@@ -60,6 +61,9 @@ ASKED: list[tuple[str, list[str]]] = [
     ("mirror", ["mirror", "../mirror"]),
     ("export", ["export", "small", "--format", "sha256sums"]),
     ("export", ["export", "small", "--format", "modelfile", "-o", "../Modelfile"]),
+    ("connect", ["connect", "openai", "small"]),
+    ("sbom", ["sbom", "small"]),
+    ("attest", ["attest", "small", "--key", "key.pem"]),
     ("query", ["query", "SELECT model, stage, started FROM runs ORDER BY started"]),
     ("query", ["query", "SELECT * FROM runs WHERE model = 'none'"]),
     ("schema", ["schema"]),
@@ -125,6 +129,8 @@ def test_the_answer_as_json_and_in_words(
 ) -> None:
     monkeypatch.chdir(assayed.root)
     Path("Modelfile").write_text("FROM ./models/small.gguf\nPARAMETER temperature 0.5\nPARAMETER num_ctx 512\n")
+    if arguments[0] == "attest":
+        make_key(assayed.root)
     if arguments[0] == "import":
         assert ask("bundle", "-o", arguments[1])[0] == 0
     if arguments == ["reproduce", "THE LINT RUN"]:
@@ -177,6 +183,9 @@ def test_without_a_project_it_is_said(ask: Ask, tmp_path: Path, monkeypatch: pyt
         "import": ["x.tar"],
         "mirror": ["x"],
         "export": ["small", "--format", "modelfile"],
+        "connect": ["openai", "small"],
+        "sbom": ["small"],
+        "attest": ["--key", "key.pem"],
         "compare": ["small", "small"],
         "tune": ["small"],
         "reproduce": ["20260101T000000-00000000"],

@@ -82,7 +82,7 @@ def test_without_a_decision_nothing_is_said_of_the_gate(project: Project, tmp_pa
     assert [path.name for path in folder_of(project).iterdir()] == [PROVENANCE_FILE]
     assert "assay run small" in made.missing[0]
     assert "P-256" in made.missing[1]
-    with pytest.raises(NotSigned, match="not attested"):
+    with pytest.raises(NotSigned, match="no decision of the gate on small is attested"):
         signed(session, lock, [key.public])
 
 
