@@ -105,7 +105,7 @@ def test_charts_are_drawn_and_say_what_they_show(browser: Browser, site: Path) -
         browser.open(site / name)
         assert wanted <= set(browser.run(titles))
         assert browser.run("[...document.querySelectorAll('svg')].every(s => s.getBoundingClientRect().height > 50)")
-        assert browser.run("[...document.querySelectorAll('svg')].every(s => s.getAttribute('aria-label').length > 20)")
+        assert browser.run("[...document.querySelectorAll('svg')].every(s => s.getAttribute('aria-label').length > 15)")
 
 
 def test_tables_are_sorted_by_the_keyboard_and_complete_without(browser: Browser, site: Path) -> None:
