@@ -72,7 +72,9 @@ def test_only_named_clients_come_in_and_nothing_goes_out() -> None:
 def test_kubernetes_puts_nothing_into_the_command_line() -> None:
     (engine,) = written()["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert all("$(" not in part.replace("$$(", "") for part in (*engine["args"], *engine["command"]))
-    assert (_container.SERVER, *(part.replace("$$(", "$(") for part in engine["args"])) == kube.render(orders.order()).argv
+    assert (_container.SERVER, *(part.replace("$$(", "$(") for part in engine["args"])) == kube.render(
+        orders.order()
+    ).argv
 
 
 def test_files_come_from_the_claim_by_digest_under_names_that_llama_cpp_looks_for() -> None:
