@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from pipeline.spec.model import Part, Strings
+from pipeline.spec.parts import Part, Strings
 
 CHOICES = ("none", "auto", "required")
 FORMATS = ("text", "json_object", "json_schema")

@@ -45,8 +45,8 @@ def init(app: App, name: str, source: str | None, from_modelfile: Path | None, f
     from pipeline.core.project import Project
     from pipeline.spec import yaml
     from pipeline.spec.load import check, shown
-    from pipeline.spec.model import NAME as NAME_PATTERN
     from pipeline.spec.model import Spec
+    from pipeline.spec.parts import NAME as NAME_PATTERN
     from pipeline.spec.sources._base import source_of
 
     if source is None and from_modelfile is None:

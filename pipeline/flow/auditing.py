@@ -91,8 +91,15 @@ def audit(session: Session, name: str, *, expect: str = "") -> Audit:
     links.append(_engine(line, engine))
     before = found.stack[-2] if len(found.stack) > 1 else None
     changes = _changes(project, before, lock)
-    facts = {"lock": lock, "decision": decision, "engine": engine, "hardware": hardware}
-    return Audit(name, tuple(links), line, stand, tuple(history), log.head, runs=tuple(runs), changes=changes, **facts)
+    return Audit(
+        *(name, tuple(links), line, stand, tuple(history), log.head),
+        lock=lock,
+        decision=decision,
+        runs=tuple(runs),
+        engine=engine,
+        hardware=hardware,
+        changes=changes,
+    )
 
 
 def evidence(project: Project, decision: Decision) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pipeline.checks.model import Verdict
 from pipeline.gate.enough import enough
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Reason, Run
-from pipeline.spec.model import Limit
+from pipeline.spec.gates import Limit
 
 
 @dataclass(frozen=True)

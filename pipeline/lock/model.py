@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pipeline.core.canonical import digest_of
 from pipeline.core.digest import Digest
 from pipeline.core.names import fault_of
-from pipeline.spec.model import Sha256, Spec
+from pipeline.spec.model import Spec
+from pipeline.spec.parts import Sha256
 from pipeline.spec.sources._base import Role
 
 LOCK_VERSION: Final = 1

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pipeline.core.errors import Problem, SpecError, UsageError
 from pipeline.core.project import Project
 from pipeline.spec import yaml
-from pipeline.spec.model import NAME, Spec
+from pipeline.spec.model import Spec
+from pipeline.spec.parts import NAME
 from pipeline.spec.problems import told
 from pipeline.spec.sources._base import source_of
 

@@ -2,59 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    SerializerFunctionWrapHandler,
-    StringConstraints,
-    model_serializer,
-    model_validator,
-)
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
+from pipeline.spec.gates import Gates
 from pipeline.spec.overrides import Overrides
-
-NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
-SHA256 = r"^sha256:[0-9a-f]{64}$"
-DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
-SPAN = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,4}d)$"
-Name = Annotated[str, StringConstraints(pattern=NAME)]
-Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
-CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
-Strings = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False)]
-Counts = Annotated[tuple[Annotated[int, Field(gt=0, le=10_000_000)], ...], Field(strict=False)]
-
-
-def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        if names.count(name) > 1:
-            raise PydanticCustomError("listed_twice", "{name} is listed twice", {"name": name})
-    return names
-
-
-def _a_day(text: str) -> str:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        raise PydanticCustomError("no_day", "there is no day {day}", {"day": text}) from None
-    return text
-
-
-Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(_each_once)]
-INT32 = 2**31 - 1
-
-
-class Part(BaseModel):
-    """Every part of a spec: unknown keys are errors, values are taken as written, nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+from pipeline.spec.parts import DAY, INT32, SPAN, CacheType, Counts, Name, Names, Part, Sha256, Strings, a_day
 
 
 class License(Part):
@@ -116,7 +71,7 @@ class Chat(Part):
         default=None,
         description="A Jinja file that replaces the model's own chat template; a path from the spec's folder.",
     )
-    date: Annotated[str, StringConstraints(pattern=DAY), AfterValidator(_a_day)] | None = Field(
+    date: Annotated[str, StringConstraints(pattern=DAY), AfterValidator(a_day)] | None = Field(
         default=None,
         description="The day that prompts say it is (`2026-11-21`), for templates that read the clock; none: the day on "
         "which they are made.",
@@ -207,88 +162,6 @@ class Bench(Part):
     slo: Slo | None = Field(
         default=None, description="Objectives; how many requests a second meet them is the goodput."
     )
-
-
-class Limit(Part):
-    """Bounds on one metric."""
-
-    min: float | None = Field(default=None, description="The least that is accepted.")
-    max: float | None = Field(default=None, description="The most that is accepted.")
-    by: Literal["interval", "value"] = Field(
-        default="interval",
-        description="What must lie within the bounds: the whole 95 % interval, where the metric has one, or the value alone.",
-    )
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if self.min is None and self.max is None:
-            raise PydanticCustomError("no_bound", "a limit wants min or max, or both")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise PydanticCustomError("no_room", "min is larger than max: nothing would be accepted")
-        return self
-
-
-class Group(Part):
-    """A group of check cases. Its name alone, without a mapping, asks that every case passes."""
-
-    group: Annotated[str, StringConstraints(min_length=1)] = Field(description="The group's name.")
-    rate: float | None = Field(
-        default=None,
-        gt=0,
-        description="The pass rate to be shown: the lower bound of its 95 % interval must reach it. Without: every case.",
-    )
-
-    @model_validator(mode="after")
-    def _can_be_shown(self) -> Self:
-        if self.rate is not None and self.rate >= 1:
-            message = "no number of passes shows a rate of {rate}: write less than 1, or the group's name alone for every case"
-            raise PydanticCustomError("no_rate", message, {"rate": f"{self.rate:g}"})
-        return self
-
-    @model_serializer(mode="wrap")
-    def _shortly(self, content: SerializerFunctionWrapHandler) -> Any:
-        return self.group if self.rate is None else content(self)
-
-
-class _OrName:
-    """Says in the JSON Schema that a name will do."""
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string"}, handler(schema)]}
-
-
-def _named(value: Any) -> Any:
-    return {"group": value} if isinstance(value, str) else value
-
-
-def _groups_once(groups: tuple[Group, ...]) -> tuple[Group, ...]:
-    _each_once(tuple(group.group for group in groups))
-    return groups
-
-
-Groups = Annotated[
-    tuple[Annotated[Group, BeforeValidator(_named), _OrName()], ...], Field(strict=False), AfterValidator(_groups_once)
-]
-
-
-class Gates(Part):
-    """What a model must show to be accepted."""
-
-    lint: Literal["none", "info", "warning", "error"] = Field(
-        default="warning", description="The worst severity that is allowed."
-    )
-    checks: Groups = Field(
-        default=(), description="Groups of check cases: by name, where every case must pass, or with a pass rate."
-    )
-    metrics: dict[str, Limit] = Field(
-        default_factory=dict,
-        description="`suite.metric` or `bench.metric`, with `@test` for one setting, each with bounds.",
-    )
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The names of the groups."""
-        return tuple(group.group for group in self.checks)
 
 
 class Deploy(Part):

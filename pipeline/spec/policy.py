@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from pipeline.core.project import Project
+from pipeline.spec.gates import Groups, Limit
 from pipeline.spec.load import read_model
-from pipeline.spec.model import DAY, Groups, Limit, Part, Strings
+from pipeline.spec.parts import DAY, Part, Strings
 
 POLICY = "policy"
 Globs = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(strict=False, min_length=1)]

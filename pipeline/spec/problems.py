@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.core.errors import Problem
 from pipeline.spec import yaml
-from pipeline.spec.model import NAME, SHA256
+from pipeline.spec.parts import NAME, SHA256
 
 _SHOWN = 80
 _NUMBER = re.compile(r"[-+]?[0-9]{1,40}(\.[0-9]{1,40})?")

@@ -12,8 +12,9 @@ from pipeline.checks.engine import Checked, load_suite, run_suite
 from pipeline.checks.model import Outcome, Verdict
 from pipeline.gate.groups import judge_group
 from pipeline.runtime.ask import template_caps
+from pipeline.spec.gates import Group
 from pipeline.spec.load import read_spec
-from pipeline.spec.model import Group, Sampling
+from pipeline.spec.model import Sampling
 from tests.conftest import ROOT, Serve
 
 SUITES = ROOT / "evals"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.core.errors import UsageError
 from pipeline.deploy.plan import label, require_fits
 from pipeline.deploy.targets._base import target_of, targets
-from pipeline.spec.model import NAME
+from pipeline.spec.parts import NAME
 from tests.deploy import orders
 
 

@@ -13,6 +13,7 @@ from pipeline.flow.fixing import fix
 from pipeline.flow.locking import make_lock
 from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
+from pipeline.lint.engine import lint as really
 from pipeline.lint.model import Finding, Severity
 from pipeline.lint.subject import Subject
 from pipeline.runtime.server import running
@@ -188,7 +189,7 @@ def test_a_model_of_a_hub_is_mended_and_its_prompts_are_pinned_before_its_weight
 
 def test_a_spec_that_is_edited_meanwhile_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = broken(tmp_path, "end-of-turn-not-named")
-    spec, judge = session.project.specs / "small.yaml", fixing.lint
+    spec, judge = session.project.specs / "small.yaml", really
 
     def lint(subject: Subject) -> tuple[Finding, ...]:
         spec.write_text(LEFT + "# one more word\n")

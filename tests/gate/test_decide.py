@@ -99,7 +99,7 @@ def test_rules_that_had_nothing_to_judge_by_are_no_pass() -> None:
     not_meant = NotJudged("A103", "the chat template has no tools")
     broken = NotJudged("A701", f"{UNASKED}llama-server was not ready after 60 s")
     fine, unknown = (
-        judge(lock, [make.run(lock, "lint", "lint", StageResult(not_judged=found))], Policy(lint=Severity.ERROR))
+        judge(lock, [make.run(lock, "lint", "lint", StageResult(not_judged=found))], Policy(lint="error"))
         for found in ((not_meant,), (not_meant, broken))
     )
     assert fine.accepted and not unknown.accepted

@@ -8,7 +8,7 @@ from pipeline.checks.model import Outcome, Verdict
 from pipeline.evals.intervals import wilson
 from pipeline.gate.groups import judge_group
 from pipeline.record.model import Reason
-from pipeline.spec.model import Group
+from pipeline.spec.gates import Group
 
 PASS, FAIL, UNKNOWN, SKIP = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN, Verdict.SKIP
 

@@ -10,7 +10,7 @@ from pipeline.evals.intervals import wilson
 from pipeline.evals.model import EvalResult, Metric
 from pipeline.gate.metrics import Measured, judge_metric, measured
 from pipeline.record.model import Reason, StageResult
-from pipeline.spec.model import Limit
+from pipeline.spec.gates import Limit
 from tests import factories as make
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN

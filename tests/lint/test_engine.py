@@ -63,7 +63,12 @@ def test_rules_digest_is_stable() -> None:
 def test_rules_digest_covers_what_rules_are_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of this package that rules import beside what reads specs and locks as values."""
     seen, of_file = list[str](), Digest.of_file
-    monkeypatch.setattr(Digest, "of_file", lambda path: seen.append(path.as_posix()) or of_file(path))
+
+    def noted(path: Path) -> Digest:
+        seen.append(path.as_posix())
+        return of_file(path)
+
+    monkeypatch.setattr(Digest, "of_file", noted)
     rules_digest()
     for path in ("lint/render_child.py", "lock/clock.py", "spec/overrides.py", "spec/sources/_splits.py"):
         assert any(one.endswith(f"pipeline/{path}") for one in seen), path

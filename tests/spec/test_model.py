@@ -5,7 +5,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from pipeline.spec.model import Gates, Spec
+from pipeline.spec.gates import Gates
+from pipeline.spec.model import Spec
 
 
 def test_content_is_plain_json_with_every_default() -> None:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from pipeline.checks.assertions._base import Seen, some
 from pipeline.checks.diagnose import Fault, missing_call, wrong_call
 from pipeline.checks.model import Verdict
-from pipeline.spec.model import Part
+from pipeline.spec.parts import Part
 
 
 class Wanted(Part):
