@@ -27,7 +27,8 @@ def attested(project: Project, key: PrivateKey) -> Session:
     """Judge and attest the small model."""
     session = Session(project)
     lock = session.current("small")
-    judge(session, lock)
+    decision = judge(session, lock)
+    assert decision.accepted, decision.reasons
     made = attest(session, lock, key, folder_of(project))
     assert made.missing == () or not key.public.is_ec
     return session
