@@ -12,8 +12,10 @@ from pipeline.flow.judge import same_policy
 from pipeline.flow.session import Session
 from pipeline.flow.stages import jobs_of
 from pipeline.lock.model import Lockfile
-from pipeline.record.model import Decision, Reason
-from pipeline.record.read import decided, keys_of
+from pipeline.record.model import Decision, Reason, RunKey
+from pipeline.record.read import keys_by_id, newest_decisions
+
+Keys = dict[str, tuple[RunKey, str]]
 
 
 class State(StrEnum):
@@ -42,27 +44,29 @@ class Entry:
 def catalog(session: Session, names: list[str]) -> list[Entry]:
     """Return an entry for each spec, by what is on record; nothing is run. Raises what a broken policy raises."""
     session.policy  # noqa: B018 (a broken policy is told once, not with every spec)
-    return [_entry(session, name) for name in names]
+    made = newest_decisions(session.project.database, str(session.hardware.digest))
+    ids = [id for name in names for one in made.get(name, ()) for id in one.run_ids]
+    keys = keys_by_id(session.project.database, ids)
+    return [_entry(session, name, made.get(name, []), keys) for name in names]
 
 
-def _entry(session: Session, name: str) -> Entry:
+def _entry(session: Session, name: str, found: list[Decision], keys: Keys) -> Entry:
     try:
         lock = session.current(name)
         engine = str(session.require_engine(lock).identity.digest)
     except LockOutOfDate as error:
-        last = _last(session, name)
+        last = next(iter(found), None)
         state = State.STALE if last else State.UNKNOWN
         return Entry(name, state, (error.message,), error.hint or f"assay lock {name}", last)
     except AssayError as error:
         return Entry(name, State.UNKNOWN, (error.message,), error.hint)
-    found = decided(session.project.database, name, str(session.hardware.digest))
     mine = [one for one in found if one.lock_digest == str(lock.digest) and one.engine_digest == engine]
     if not mine:
         return _without(name, lock, found)
     decision = mine[0]
     if not same_policy(decision, session.policy):
         return Entry(name, State.STALE, ("the policy changed since it was judged",), f"assay gate {name}", decision)
-    if not _rests(session, lock, decision):
+    if not _rests(session, lock, decision, keys):
         said = "rules, suites, settings or Assay itself changed since it was judged"
         return Entry(name, State.STALE, (said,), f"assay run {name}", decision)
     waived = tuple(f"{one.rule}: {one.waived}" for one in decision.reasons if one.waived)
@@ -77,11 +81,10 @@ def _entry(session: Session, name: str) -> Entry:
     return Entry(name, state, why, _nearest(name, (*failed, *broken)), decision, waived)
 
 
-def _rests(session: Session, lock: Lockfile, decision: Decision) -> bool:
+def _rests(session: Session, lock: Lockfile, decision: Decision, keys: Keys) -> bool:
     """Tell whether the runs that a decision rests on are still those that would count."""
-    made = keys_of(session.project.database, str(lock.digest))
     wanted = {job.key for job in jobs_of(session, lock)}
-    return all(id in made and made[id][0] in wanted and made[id][1] == __version__ for id in decision.run_ids)
+    return all(id in keys and keys[id][0] in wanted and keys[id][1] == __version__ for id in decision.run_ids)
 
 
 def _without(name: str, lock: Lockfile, found: list[Decision]) -> Entry:
@@ -92,11 +95,6 @@ def _without(name: str, lock: Lockfile, found: list[Decision]) -> Entry:
     moved = "lock" if last.lock_digest != str(lock.digest) else "engine"
     said = f"the {moved} changed since it was {'accepted' if last.accepted else 'rejected'} on {last.decided.date()}"
     return Entry(name, State.STALE, (said,), f"assay run {name}", last)
-
-
-def _last(session: Session, name: str) -> Decision | None:
-    found = decided(session.project.database, name, str(session.hardware.digest))
-    return found[0] if found else None
 
 
 def _nearest(name: str, broken: tuple[Reason, ...]) -> str:

@@ -42,14 +42,6 @@ def runs_of(database: Path, lock_digest: str, engine_digest: str, hardware_diges
     )
 
 
-def keys_of(database: Path, lock_digest: str) -> dict[str, tuple[RunKey, str]]:
-    """Return the key of each run of a lock, and the version of Assay that made it, by the run's id; no rows are read."""
-    columns = "id, lock_digest, engine_digest, hardware_digest, stage, subject, subject_digest, assay_version"
-    with reading(database) as connection:
-        rows = connection.execute(f"SELECT {columns} FROM runs WHERE lock_digest = ?", (lock_digest,)).fetchall()
-    return {id: (RunKey(*key), version) for id, *key, version in rows}
-
-
 def decisions_of(database: Path, lock_digest: str, engine_digest: str, hardware_digest: str) -> list[Decision]:
     """Return the decisions, newest first."""
     with reading(database) as connection:
@@ -69,12 +61,25 @@ def baselines_of(database: Path, model: str, hardware_digest: str) -> list[Accep
     ]
 
 
-def decided(database: Path, model: str, hardware_digest: str) -> list[Decision]:
-    """Return all decisions on a model on one class of hardware, whatever its lock and engine were, newest first."""
+def newest_decisions(database: Path, hardware_digest: str) -> dict[str, list[Decision]]:
+    """Return, for each model, the newest decision on each of its locks and engines on one class of hardware, newest first."""
+    newest = "QUALIFY row_number() OVER (PARTITION BY model, lock_digest, engine_digest ORDER BY number DESC) = 1"
     with reading(database) as connection:
-        sql = f"SELECT * FROM decisions WHERE model = ? AND hardware_digest = ? {_NEWEST}"
-        rows = connection.execute(sql, (model, hardware_digest)).fetchall()
-    return [to_decision(row) for row in rows]
+        sql = f"SELECT * FROM decisions WHERE hardware_digest = ? {newest} {_NEWEST}"
+        rows = connection.execute(sql, (hardware_digest,)).fetchall()
+    found: dict[str, list[Decision]] = {}
+    for decision in map(to_decision, rows):
+        found.setdefault(decision.model, []).append(decision)
+    return found
+
+
+def keys_by_id(database: Path, run_ids: Sequence[str]) -> dict[str, tuple[RunKey, str]]:
+    """Return the key of each of these runs, and the version of Assay that made it; no rows are read."""
+    columns = "id, lock_digest, engine_digest, hardware_digest, stage, subject, subject_digest, assay_version"
+    with reading(database) as connection:
+        sql = f"SELECT {columns} FROM runs WHERE id IN (SELECT unnest(?))"
+        rows = connection.execute(sql, [list(run_ids)]).fetchall()
+    return {id: (RunKey(*key), version) for id, *key, version in rows}
 
 
 def hardware(database: Path, digest: str) -> dict[str, Any]:
