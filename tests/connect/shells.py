@@ -9,7 +9,9 @@ from pathlib import Path
 def run(text: str, program: str, folder: Path) -> tuple[list[str], dict[str, str]]:
     """Return the arguments and the environment with which a script starts ``program``."""
     stand_in = folder / program
-    stand_in.write_text('#!/bin/sh\nfor word in "$@"; do printf "%s\\0" "$word"; done\nprintf "ENVIRONMENT\\0"\nenv -0\n')
+    stand_in.write_text(
+        '#!/bin/sh\nfor word in "$@"; do printf "%s\\0" "$word"; done\nprintf "ENVIRONMENT\\0"\nenv -0\n'
+    )
     stand_in.chmod(0o755)
     environment = {"PATH": f"{folder}:/usr/bin:/bin"}
     done = subprocess.run(["sh", "-eu"], input=text, env=environment, check=True, capture_output=True, text=True)
