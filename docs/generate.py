@@ -231,9 +231,7 @@ def formats() -> str:
     ]
     told = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.lint.formats").items()]
     exports = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.export").items()]
-    clients = [
-        (f"`{name.replace('_', '-')}`", summary(kind)) for name, kind in discover("pipeline.connect").items()
-    ]
+    clients = [(f"`{name.replace('_', '-')}`", summary(kind)) for name, kind in discover("pipeline.connect").items()]
     logs = [
         (f"`{name}`", f"`.{kind.SUFFIX}`", summary(kind)) for name, kind in discover("pipeline.report.logs").items()
     ]
