@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.bench.model import BenchRow
 from pipeline.core.errors import FINDINGS, AssayError, refusal
 from pipeline.flow.judge import report_of
 from pipeline.flow.prepare import fetch_all, verify_all
