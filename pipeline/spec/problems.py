@@ -32,8 +32,7 @@ def told(document: yaml.Document, model: type[BaseModel], error: ErrorDetails) -
         return document.problem(path[:-1], f"key {key!r} is missing", f"add {key}: …")
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         hint = f"leave {key} out, or indent its keys below it" if value is None else ""
-        got = _given(value, document.written.get(path, value)) if key else _kind(value)
-        return document.problem(path, f"{key or 'the file'} wants keys and values, not {got}", hint)
+        return document.problem(path, f"{key or 'the file'} wants keys and values, not {_kind(value)}", hint)
     if kind == "literal_error":
         expected = str(context.get("expected", ""))
         choices = [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(",")]

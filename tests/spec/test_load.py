@@ -80,7 +80,7 @@ def test_the_smallest_spec(tmp_path: Path) -> None:
         "a rate of nothing": (HEAD + "gates: {checks: [{group: a, rate: 0}]}", ["3:35: rate must be greater than 0, not 0"]),
         "a misspelt rate": (HEAD + "gates: {checks: [{group: a, rat: 0.9}]}", ["3:29: unknown key 'rat' (did you mean 'rate'?)"]),
         "a rate of no group": (HEAD + "gates: {checks: [{rate: 0.9}]}", ["3:18: key 'group' is missing (add group: …)"]),
-        "a number for a group": (HEAD + "gates: {checks: [5]}", ["3:18: checks[0] wants keys and values, not the number 5"]),
+        "a number for a group": (HEAD + "gates: {checks: [5]}", ["3:18: checks[0] wants keys and values, not the number"]),
         "cache without flash attention": (HEAD + "engine: {cache_type_v: q8_0}", ["3:9: engine: cache_type_v q8_0 needs flash_attention: on"]),
         "batches crossed": (HEAD + "engine: {batch: 8}", ["3:9: engine: micro_batch is larger than batch"]),
         "more context than can be counted": (HEAD + "engine: {context: 10000000, slots: 256}", ["3:9: engine: context times slots is more than llama.cpp can count"]),
