@@ -68,8 +68,12 @@ def test_the_chat_profile_is_rejected_for_want_of_a_template(runs: dict[str, Any
     model = runs["gemma-3-270m"]
     assert not model["accepted"]
     failed = [reason for reason in model["decision"]["reasons"] if reason["verdict"] != "pass"]
-    assert [reason["verdict"] for reason in failed] == ["fail"]
-    assert "chat template" in failed[0]["message"]
+    # The spec's own gate and the policy of the catalog both say it.
+    assert [(reason["rule"], reason["verdict"]) for reason in failed] == [
+        ("lint: nothing worse than warning", "fail"),
+        ("policy lint: nothing worse than warning", "fail"),
+    ]
+    assert all("A101" in reason["message"] for reason in failed)
     findings = next(run["findings"] for run in model["runs"] if run["stage"] == "lint")
     assert [(finding["code"], finding["severity"]) for finding in findings] == [("A101", "error")]
 
@@ -102,13 +106,16 @@ def test_llama_bench_by_hand_agrees(project: Path, runs: dict[str, Any]) -> None
     """
     rows = [row for run in runs["gemma-3-270m-completion"]["runs"] if run["stage"] == "bench" for row in run["rows"]]
     for again in (True, True, False):
-        recorded = {row["metric"]: row["value"] for row in rows if row["layer"] == "engine"}
+        engine = [row for row in rows if row["layer"] == "engine" and row["metric"].endswith("_tok_s")]
+        assert all(row["value"] is not None or row["inconclusive"] for row in engine)
+        recorded = {row["metric"]: row["value"] for row in engine}
         by_hand = llama_bench()
         assert recorded.keys() == by_hand.keys()
         strays = [
             f"{metric}: recorded {recorded[metric]}, by hand {median(samples)} of {samples}"
             for metric, samples in by_hand.items()
-            if not min(samples) * 0.75 <= recorded[metric] <= max(samples) * 1.25
+            if recorded[metric] is not None  # else something kept it waiting, and it says so
+            and not min(samples) * 0.75 <= recorded[metric] <= max(samples) * 1.25
         ]
         if not strays:
             return
