@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.bench.model import BenchRow
 from pipeline.core.errors import FINDINGS, AssayError, refusal
 from pipeline.flow.judge import report_of
 from pipeline.flow.prepare import fetch_all, verify_all
@@ -112,18 +111,14 @@ def _summary(done: Done) -> tuple[str, str]:
         numbers = ", ".join(f"{metric.name} {metric.value:.4g}" for metric in result.evaluation.metrics[:2])
         return "ok", f"{numbers}  ({when})"
     if result.bench:
-        told = [_speed(result.bench, name) for name in ("prefill_tok_s", "decode_tok_s", "ttft_ms")]
-        return "ok", ", ".join(filter(None, told)) + f"  ({when})"
+        wanted = ("prefill_tok_s", "decode_tok_s", "ttft_ms")
+        rows = {row.metric: row for row in reversed(result.bench) if row.metric in wanted and row.value is not None}
+        told = [f"{name} {rows[name].value:.4g}" for name in wanted if name in rows]
+        vague = {row.metric for row in result.bench if row.inconclusive} - rows.keys()
+        if names := [name for name in wanted if name in vague]:
+            told.append(f"inconclusive: {', '.join(names)}")
+        return "ok", ", ".join(told) + f"  ({when})"
     if result.findings:
         count = len(result.findings)
         return "see report", f"{count} finding{'s' if count > 1 else ''}  ({when})"
     return "ok", f"no findings  ({when})"
-
-
-def _speed(rows: Sequence[BenchRow], metric: str) -> str:
-    """Return the first number of a metric, or that there is none although it was measured; "" where it wasn't."""
-    found = [row for row in rows if row.metric == metric]
-    value = next((row.value for row in found if row.value is not None), None)
-    if value is not None:
-        return f"{metric} {value:.4g}"
-    return f"{metric} inconclusive" if any(row.inconclusive for row in found) else ""
