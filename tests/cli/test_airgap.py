@@ -7,34 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.cli.main import run
 from pipeline.core.project import Project
 from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
 from tests.airgap.bundles import verify
+from tests.cli.conftest import Ask
 from tests.projects import finish, flip, start, until
-
-Ask = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Run a command line in this process; returns the exit code, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err and "bug in assay" not in err, err
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.cli.command import App
-from pipeline.cli.main import COMMANDS, run
+from pipeline.cli.main import COMMANDS
 from pipeline.core.project import Project
 from pipeline.lock.load import lock_path
 from tests.attest.signing import make_key
+from tests.cli.conftest import Ask
 from tests.projects import edit
 
 TO_SYSTEMD = ["--target", "systemd", "-o", "../unit", "--override", "a test"]
@@ -93,23 +93,6 @@ NO_PROJECT = ("init", "explain", "schema", "completion", "doctor")
 def words(value: object) -> str | None:
     """Name a test by its command line."""
     return " ".join(map(str, value)) if isinstance(value, list) else None
-
-
-@pytest.fixture
-def ask(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run a command line in this process; returns the exit code, stdout and stderr. Nothing may be taken for a bug."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run(list(arguments))
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err and "bug in assay" not in err, err
-        return code, out, err
-
-    return call
-
-
-Ask = Callable[..., tuple[int, str, str]]
 
 
 def test_every_command_is_asked_something() -> None:

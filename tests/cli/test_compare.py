@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from pipeline.cli.main import run
 from pipeline.core.project import Project
 from pipeline.record.access import writing
-
-Ask = Callable[..., tuple[int, str, str]]
+from tests.cli.conftest import Ask
 
 
 @pytest.fixture
-def ask(capsys: pytest.CaptureFixture[str], tested: Project, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Run a command line in a project whose checks and evals are on record; returns the exit code, stdout and stderr."""
+def ask(ask: Ask, tested: Project, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Run a command line in a project whose checks and evals are on record."""
     monkeypatch.chdir(tested.root)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err and "bug in assay" not in err, err
-        return code, out, err
-
-    return call
+    return ask
 
 
 def runs_of(ask: Ask, stage: str) -> list[str]:

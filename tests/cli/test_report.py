@@ -7,31 +7,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
 
-from pipeline.cli.main import run
 from pipeline.core.project import Project
-
-Ask = Callable[..., tuple[int, str, str]]
+from tests.cli.conftest import Ask
 
 
 @pytest.fixture
-def ask(capsys: pytest.CaptureFixture[str], assayed: Project, monkeypatch: pytest.MonkeyPatch) -> Ask:
+def ask(ask: Ask, assayed: Project, monkeypatch: pytest.MonkeyPatch) -> Ask:
     monkeypatch.chdir(assayed.root)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run(list(arguments))
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err and "bug in assay" not in err, err
-        return code, out, err
-
-    return call
+    return ask
 
 
 def test_the_site_is_written_compared_and_told(ask: Ask, assayed: Project) -> None:
