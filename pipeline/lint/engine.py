@@ -88,9 +88,10 @@ def explain(code: str) -> str:
     return f"{rule.code} {rule.slug} ({rule.severity})\n\n{inspect.getdoc(rule)}\n"
 
 
+@cache
 def rules_digest() -> Digest:
     """Return the digest of everything that a verdict depends on beside the file and the engine: the code of the rules, of the
-    probes and the renderer, and of what reads files and asks the engine.
+    probes and the renderer, and of what reads files and asks the engine. Read once: a process judges by one state of it.
     """
     root = Path(__file__).parents[1]
     parts = {part: str(tree_digest(root / part)) for part in ("lint", "gguf", "runtime")}
