@@ -29,18 +29,23 @@ def probe(threads: int, seconds: float = SECONDS) -> tuple[BenchRow, ...]:
     """Return this machine's limits on ``threads`` threads: bytes/s read from memory, float32 operations/s. Raises
     EngineError when the probe can't be run.
     """
+    found = measure(threads, seconds)
+    return tuple(
+        _limit(f"threads={threads}", metric, unit, found[metric])
+        for metric, unit in (("memory_bandwidth", "bytes/s"), ("arithmetic", "operations/s"))
+    )
+
+
+def measure(threads: int, seconds: float = SECONDS) -> dict[str, list[tuple[float, float]]]:
+    """Return every measurement of each limit: its rate, and the share of the time for which the threads ran."""
     # BLAS takes its number of threads from the environment, once, so that the probe has a process of its own.
     blas = {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": "/nonexistent", **blas}
     done = run([sys.executable, "-P", str(CHILD), str(threads), str(seconds)], env=environment, timeout=120)
     try:
-        found = json.loads(done.stdout)
+        return {metric: [(rate, share) for rate, share in rates] for metric, rates in json.loads(done.stdout).items()}
     except ValueError:
         raise EngineError(f"the probe of this machine's limits failed ({done.ending})\n{done.tail(5)}") from None
-    return tuple(
-        _limit(f"threads={threads}", metric, unit, found[metric])
-        for metric, unit in (("memory_bandwidth", "bytes/s"), ("arithmetic", "operations/s"))
-    )
 
 
 def _limit(test: str, metric: str, unit: str, measured: Sequence[tuple[float, float]]) -> BenchRow:
