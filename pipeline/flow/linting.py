@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pipeline.core.errors import AssayError, UsageError
 from pipeline.lint.engine import ignored, lint, rules, selected, skipped
 from pipeline.lint.formats._base import Linted, fingerprint
-from pipeline.lint.model import Severity, Stage
+from pipeline.lint.model import Stage, above
 from pipeline.lint.subject import Subject, subject_from, subject_of
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def _linted(target: str, file: str, subject: Subject, allowed: str, choice: Choi
     upto = min((choice.upto, max((rules()[code].stage for code in codes), key=_rank, default=Stage.HEADER)), key=_rank)
     findings = tuple(finding for finding in lint(subject, upto=upto) if finding.code in codes)
     known = tuple(finding for finding in findings if fingerprint(target, finding) in choice.baseline)
-    limit = -1 if allowed == "none" else Severity(allowed).rank
-    bad = tuple(finding for finding in findings if finding.severity.rank > limit and finding not in known)
+    bad = tuple(finding for finding in above(findings, allowed) if finding not in known)
     not_evaluated = {
         code: why for code, why in skipped(subject, upto).items() if code in codes and code not in left_out
     }

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pipeline.checks.model import Verdict
-from pipeline.gate.groups import judge_group
+from pipeline.gate.groups import judge_group, plural
+from pipeline.gate.lint import judge_lint
 from pipeline.gate.metrics import judge_metric, measured, missing_suites
-from pipeline.gate.policy import Baseline, excepted, policy_reasons, unasked
-from pipeline.lint.model import Severity
+from pipeline.gate.policy import Baseline, excepted, policy_reasons
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Decision, Reason, Run
 from pipeline.spec.policy import NO_POLICY, Policy
@@ -36,7 +36,7 @@ def decide(
     counting = current(lock, engine_digest, hardware_digest, runs)
     outcomes = [outcome for run in counting if run.key.stage == "check" for outcome in run.result.outcomes]
     reasons: tuple[Reason, ...] = (
-        *_rules_of_lint(lock, counting),
+        judge_lint(lock.spec.gates.lint, counting),
         *_rules_of_suites(lock, counting),
         *(judge_group(group, outcomes) for group in lock.spec.gates.checks),
         *_rules_of_metrics(lock, counting),
@@ -75,25 +75,6 @@ def current(lock: Lockfile, engine_digest: str, hardware_digest: str, runs: Iter
     return list(chosen.values())
 
 
-def _rules_of_lint(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
-    allowed = lock.spec.gates.lint
-    rule = "lint: no finding" if allowed == "none" else f"lint: nothing worse than {allowed}"
-    run = next((run for run in runs if run.key.stage == "lint"), None)
-    if run is None:
-        return [Reason(rule, UNKNOWN, "lint has not been run")]
-    limit = -1 if allowed == "none" else Severity(allowed).rank
-    worse = [finding for finding in run.result.findings if finding.severity.rank > limit]
-    if worse:
-        said = "; ".join(f"{finding.code} ({finding.severity.value}): {finding.message}" for finding in worse)
-        return [Reason(rule, FAIL, said)]
-    if said := unasked(run):
-        return [Reason(rule, UNKNOWN, said)]
-    count = len(run.result.findings)
-    return [
-        Reason(rule, PASS, f"{count} {_plural(count, 'finding')}, none worse than allowed" if count else "no findings")
-    ]
-
-
 def _rules_of_suites(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:
     """Everything that the spec names must have been run, whether or not a gate asks for its numbers."""
     done = {(run.key.stage, run.key.subject): run for run in runs}
@@ -118,7 +99,7 @@ def _summary(run: Run) -> str:
     evaluation, outcomes = run.result.evaluation, run.result.outcomes
     if run.key.stage == "eval":
         metrics = len(evaluation.metrics) if evaluation else 0
-        return f"run: {metrics} {_plural(metrics, 'metric')}"
+        return f"run: {metrics} {plural(metrics, 'metric')}"
     counts = {verdict: sum(outcome.verdict is verdict for outcome in outcomes) for verdict in Verdict}
     return "run: " + ", ".join(
         f"{count} {verdict.value}" for verdict, count in counts.items() if count or verdict is PASS
@@ -141,7 +122,3 @@ def _no_gates(lock: Lockfile) -> Iterable[Reason]:
             "this decision says that lint passed, and nothing about quality",
         )
     ]
-
-
-def _plural(count: int, noun: str) -> str:
-    return noun if count == 1 else f"{noun}s"

@@ -31,7 +31,7 @@ def judge_group(asked: Group, outcomes: Iterable[Outcome]) -> Reason:
     if not tally.trials:
         return Reason(rule, UNKNOWN, f"no case of this group applies to this model: {found[0].diagnosis}")
     bad = [one for verdict in (FAIL, UNKNOWN) for one in found if one.verdict is verdict]
-    skipped = f"; {tally.skipped} {_plural(tally.skipped, 'case')} not applicable" if tally.skipped else ""
+    skipped = f"; {tally.skipped} {plural(tally.skipped, 'case')} not applicable" if tally.skipped else ""
     if asked.rate is None:
         verdict = bad[0].verdict if bad else PASS
         return Reason(rule, verdict, (_named(bad, tally) if bad else _all_passed(tally)) + skipped)
@@ -41,14 +41,14 @@ def judge_group(asked: Group, outcomes: Iterable[Outcome]) -> Reason:
 
 def _all_passed(tally: Tally) -> str:
     repeated = f", in {tally.attempts} attempts" if tally.attempts > tally.cases else ""
-    return f"{tally.cases} of {tally.cases} {_plural(tally.cases, 'case')} passed{repeated}"
+    return f"{tally.cases} of {tally.cases} {plural(tally.cases, 'case')} passed{repeated}"
 
 
 def _named(bad: Sequence[Outcome], tally: Tally) -> str:
     cases = len({(one.suite, one.case) for one in bad})
     named = "; ".join(f"{one.suite}/{one.name} {one.verdict.value}: {one.diagnosis}" for one in bad[:_NAMED])
     more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-    return f"{cases} of {tally.cases} {_plural(tally.cases, 'case')} did not pass: {named}{more}"
+    return f"{cases} of {tally.cases} {plural(tally.cases, 'case')} did not pass: {named}{more}"
 
 
 def _rated(tally: Tally, rate: float) -> tuple[Verdict, str]:
@@ -61,7 +61,7 @@ def _rated(tally: Tally, rate: float) -> tuple[Verdict, str]:
     if high < rate:
         return FAIL, f"{said}: even the upper bound is under {rate:g}"
     more = _missing(tally, rate)
-    passes = _plural(more, "trial that passes", "trials that pass")
+    passes = plural(more, "trial that passes", "trials that pass")
     wanted = f"{more} more {passes} would show it (more cases, or seeds where the sampling is not greedy)"
     return UNKNOWN, f"{said}: the lower bound is under {rate:g}; {wanted}"
 
@@ -80,5 +80,5 @@ def _missing(tally: Tally, rate: float) -> int:
     return many
 
 
-def _plural(count: int, one: str, many: str = "") -> str:
+def plural(count: int, one: str, many: str = "") -> str:
     return one if count == 1 else many or f"{one}s"

@@ -11,8 +11,8 @@ from pipeline.checks.model import Outcome, Verdict
 from pipeline.compare.judge import compare
 from pipeline.compare.model import Side, Task
 from pipeline.gate.groups import judge_group
+from pipeline.gate.lint import judge_lint
 from pipeline.gate.metrics import judge_metric, measured, missing_suites
-from pipeline.lint.model import Severity
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Reason, Run
 from pipeline.spec.policy import Against, Policy, meant
@@ -60,7 +60,7 @@ def _reasons(policy: Policy, lock: Lockfile, runs: Sequence[Run], baseline: Base
     yield from _license(policy, lock)
     yield from _provenance(policy, lock)
     if policy.lint is not None:
-        yield _lint(policy.lint, runs)
+        yield judge_lint(policy.lint, runs)
     if lock.spec.profile == "chat":
         outcomes: list[Outcome] = [
             outcome for run in runs if run.key.stage == "check" for outcome in run.result.outcomes
@@ -99,28 +99,6 @@ def _provenance(policy: Policy, lock: Lockfile) -> Iterator[Reason]:
             f"the digest of the weights is {', '.join(other)}" if other else ", ".join({f.known for f in lock.shards})
         )
         yield Reason(f"provenance: digests known as {', '.join(asked.known)}", FAIL if other else PASS, said)
-
-
-def _lint(allowed: str, runs: Sequence[Run]) -> Reason:
-    rule = "lint: no finding" if allowed == "none" else f"lint: nothing worse than {allowed}"
-    run = next((run for run in runs if run.key.stage == "lint"), None)
-    if run is None:
-        return Reason(rule, UNKNOWN, "lint has not been run")
-    limit = -1 if allowed == "none" else Severity(allowed).rank
-    worse = [finding for finding in run.result.findings if finding.severity.rank > limit]
-    said = "; ".join(f"{finding.code} ({finding.severity.value}): {finding.message}" for finding in worse)
-    if not worse and (open_ := unasked(run)):
-        return Reason(rule, UNKNOWN, open_)
-    return Reason(rule, FAIL if worse else PASS, said or "nothing worse")
-
-
-def unasked(run: Run) -> str:
-    """Say which rules of lint had nothing to judge by, though they are meant for the model; "" where there is none."""
-    found = [one for one in run.result.not_judged if one.unasked]
-    if not found:
-        return ""
-    codes = ", ".join(one.code for one in found)
-    return f"{codes} could not judge: {found[0].reason}; run lint again: assay run {run.model} --force"
 
 
 def _against(asked: Against, lock: Lockfile, runs: Sequence[Run], baseline: Baseline | None) -> Reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -87,3 +88,9 @@ class Finding:
     evidence: str = ""
     fix: str = ""
     mend: Mend | None = None
+
+
+def above(findings: Iterable[Finding], allowed: str) -> tuple[Finding, ...]:
+    """Return the findings that are graver than the worst severity that is ``allowed``; ``none`` allows no finding."""
+    limit = -1 if allowed == "none" else Severity(allowed).rank
+    return tuple(finding for finding in findings if finding.severity.rank > limit)

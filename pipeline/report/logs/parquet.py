@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.core.canonical import plain
+from pipeline.record.access import opened
 from pipeline.report.logs._base import Logged, columns, rows
 
 SUFFIX = "parquet"
@@ -25,8 +26,7 @@ _AT_ONCE = 500
 def write(logs: Sequence[Logged], path: Path) -> None:
     """Write one file, compressed with Zstandard, whole or not at all. Times are UTC."""
     temporary = path.with_name(f".{path.name}.new")
-    with duckdb.connect(":memory:") as connection:
-        connection.execute("SET enable_progress_bar = false")  # stdout is for answers
+    with opened(":memory:", {}) as connection:
         connection.execute(_TABLE)
         waiting: list[object] = []
         for logged in logs:
