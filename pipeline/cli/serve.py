@@ -73,11 +73,11 @@ def serve(
         content = {
             "name": lock.name,
             "url": f"{service.url}/v1",
-            "models": list(service.names),
+            "models": list(service.backend.upstream.names),
             "key_file": str(service.key_file),
-            "log": str(service.log),
+            "log": str(service.backend.log),
             "access_log": str(service.access_log),
-            "pid": service.process.pid,
+            "pid": service.backend.process.pid,
             "lock": str(lock.digest),
             "engine": str(session.engine.identity.digest),
             "weights": lock.weights.sha256,
@@ -85,11 +85,11 @@ def serve(
         }
         text = (
             f"{lock.name} is served at {service.url}/v1\n"
-            f"  model    {service.names[0]}\n           {service.names[1]}\n"
+            f"  model    {service.backend.upstream.names[0]}\n           {service.backend.upstream.names[1]}\n"
             f"  API key  in {service.key_file}\n"
             f"  lock     {lock.digest}\n"
             f"  decision {verdict}\n"
-            f"  log      {service.log}\n"
+            f"  log      {service.backend.log}\n"
             f"  requests {service.access_log}\n"
             "Ctrl-C stops it."
         )

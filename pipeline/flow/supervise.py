@@ -96,13 +96,14 @@ class Keeper:
             serve(session, lock, host="127.0.0.1", port=port, started=self._started)
 
     def _started(self, service: Service) -> None:
+        backend = service.backend
         self.state = self.state.now(
             "running",
-            engine=Alive(service.process.pid, start_of(service.process.pid)),
+            engine=Alive(backend.process.pid, start_of(backend.process.pid)),
             url=service.url,
             key_file=str(service.key_file),
-            log=str(service.log),
-            models=service.names,
+            log=str(backend.log),
+            models=backend.upstream.names,
             since=datetime.now(UTC).isoformat(),
             reason="",
         )

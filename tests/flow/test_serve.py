@@ -41,7 +41,7 @@ def serving(
     try:
         serve(session, session.current("small"), host=host, port=port, started=started, access=access)
     finally:
-        assert not any(alive(service.process.pid) for service in seen)
+        assert not any(alive(service.backend.process.pid) for service in seen)
     return seen[0]
 
 
@@ -56,21 +56,21 @@ def test_it_serves_until_it_is_interrupted(assayed: Project, host: str) -> None:
     def ask(service: Service) -> None:
         key = service.key_file.read_text().strip()
         assert service.key_file.stat().st_mode & 0o777 == 0o600
-        assert key not in service.log.read_text() + " ".join(service.process.argv)
+        assert key not in service.backend.log.read_text() + " ".join(service.backend.process.argv)
         for headers in ({}, {"Authorization": f"Bearer {key}"}):
             answers.append(httpx.get(f"{service.url}/v1/models", headers=headers).status_code)
         raise KeyboardInterrupt
 
     service = serving(assayed, ask, host=host)
     assert answers == [401, 200]
-    assert service.names == ("small", f"small@{service.lock.weights.sha256}")
+    assert service.backend.upstream.names == ("small", f"small@{service.backend.lock.weights.sha256}")
     assert service.url.startswith("http://127.0.0.1:")
     key = service.key_file.read_text()
     assert serving(assayed, interrupt).key_file.read_text() == key  # clients keep theirs
 
 
 def test_a_cold_store_is_filled_first(project: Project) -> None:
-    assert serving(project, interrupt).process.argv
+    assert serving(project, interrupt).backend.process.argv
 
 
 def test_changed_bytes_are_not_served(assayed: Project) -> None:
@@ -91,7 +91,7 @@ def test_bytes_that_change_while_they_are_served_end_it(assayed: Project) -> Non
 
 def test_a_server_that_dies_is_an_error(assayed: Project) -> None:
     with pytest.raises(EngineError, match="ended by itself: killed by SIGKILL") as error:
-        serving(assayed, lambda service: os.kill(service.process.pid, signal.SIGKILL))
+        serving(assayed, lambda service: os.kill(service.backend.process.pid, signal.SIGKILL))
     assert "log" in error.value.hint
 
 
@@ -148,7 +148,7 @@ def test_with_keys_and_tls_it_serves_others_under_its_name(assayed: Project, tmp
     service = serving(assayed, ask, host="0.0.0.0", access=access)
     assert service.url.startswith("https://localhost:") and service.key_file == keys
     assert [one.status_code for one in answers] == [401, 200]
-    assert answers[1].headers["x-assay-lock"] == str(service.lock.digest)
+    assert answers[1].headers["x-assay-lock"] == str(service.backend.lock.digest)
     assert not (assayed.state / "serve" / "small" / "key").exists()
     assert '"caller": "alice"' in service.access_log.read_text()
 

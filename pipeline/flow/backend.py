@@ -1,0 +1,100 @@
+"""One engine behind a front door: its files verified, started on a private socket, proven, watched, stopped."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pipeline.core.errors import EngineError
+from pipeline.core.files import atomic_write
+from pipeline.core.proc import Process, ending, spawn
+from pipeline.deploy.door.model import Upstream
+from pipeline.flow.prepare import fetch_all
+from pipeline.flow.session import Session, Stored
+from pipeline.flow.watch import Watch
+from pipeline.lock.model import Lockfile
+from pipeline.runtime.params import Listen, server_argv
+from pipeline.runtime.server import READY_WITHIN, new_key, prove, short_folder, wait_ready
+
+_GRACE = 2.0
+
+
+@dataclass
+class Backend:
+    """A llama-server that runs what a lock says. ``upstream`` is what a door needs to reach it, ``props`` what it says of
+    itself, ``log`` its own log. As a context manager it is stopped at the end.
+    """
+
+    lock: Lockfile
+    process: Process
+    upstream: Upstream
+    props: dict[str, Any]
+    log: Path
+    _watch: Watch
+    _held: ExitStack
+
+    def look(self, wait: float = 0.0) -> None:
+        """Look after it, for ``wait`` seconds or until it ends. Raises DigestMismatch when its files are not the locked
+        ones any more, EngineError when it ended by itself.
+        """
+        if (code := self.process.wait(wait)) is not None:
+            said = f"llama-server ended by itself: {ending(code)}\n{self.process.log_tail(10)}"
+            raise EngineError(said, hint=f"see {self.log}")
+        self._watch.look()
+
+    def stop(self) -> None:
+        """End it, at once. Safe to call twice."""
+        self._held.close()
+
+    def __enter__(self) -> Backend:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def start(session: Session, lock: Lockfile, log: Path) -> Backend:
+    """Fetch what is missing, hash every file, start the engine, and prove that it is what the lock says.
+
+    Raises DigestMismatch when the stored bytes are not the locked ones (now, or since they were hashed), EngineError when
+    llama-server fails or says otherwise.
+    """
+    fetch_all(session, [lock])
+    watch = Watch(session, lock)
+    with ExitStack() as made:
+        private = Path(made.enter_context(tempfile.TemporaryDirectory(prefix="assay-", dir=short_folder())))
+        process, upstream = _spawn(session, session.stored(lock), log, private)
+        made.callback(process.stop, _GRACE)
+        transport = httpx.HTTPTransport(uds=str(upstream.socket), verify=False)
+        headers = {"Authorization": f"Bearer {upstream.key}"}
+        with httpx.Client(transport=transport, base_url="http://localhost", headers=headers) as client:
+            with session.progress.task(f"load {lock.name}"):
+                wait_ready(process, Listen(str(upstream.socket)), READY_WITHIN)
+            props = prove(client, lock, session.stored(lock).weights)
+        watch.look()
+        return Backend(lock, process, upstream, props, log, watch, made.pop_all())
+
+
+def _spawn(session: Session, stored: Stored, log: Path, private: Path) -> tuple[Process, Upstream]:
+    lock, build = stored.lock, session.require_engine(stored.lock)
+    log.unlink(missing_ok=True)
+    listen, key = Listen(str(private / "llama.sock")), new_key()
+    atomic_write(private / "key", f"{key}\n", 0o600)
+    argv = server_argv(
+        lock,
+        weights=stored.weights,
+        template=stored.template,
+        mmproj=stored.mmproj,
+        listen=listen,
+        key_file=private / "key",
+        threads=session.threads(lock),
+    )
+    upstream = Upstream(
+        lock.name, lock.weights.sha256, str(lock.digest), Path(listen.host), key, slots=lock.spec.engine.slots
+    )
+    return spawn((str(build.server), *argv), env=build.environment, log=log), upstream
