@@ -1,18 +1,20 @@
-"""Reads a vocabulary with llama.cpp: ``python -I -S _vocabulary.py LIBRARY``, a request on stdin, an answer on stdout, what
-the engine logs (warnings and worse) on stderr.
+"""Reads a vocabulary with llama.cpp: ``python -I -S _vocabulary.py LIBRARY FILE MEMORY CPU``, with at most so many bytes of
+address space and seconds of CPU time. Texts on stdin (``texts``), JSON on stdout, what the engine logs (warnings and worse)
+on stderr.
 
-A process of its own, since llama.cpp aborts on some files. It talks to the library by itself and imports nothing of this
-package: loading the bindings takes ten times as long as reading a small vocabulary.
+A process of its own, since llama.cpp aborts on some files. It talks to the library by itself and imports nothing that takes
+time, neither this package nor the bindings nor ``json``: it would take longer than reading a small vocabulary.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
 import resource
 import sys
-from contextlib import suppress
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
 
 WARNING, ERROR, CONTINUED = 3, 4, 5  # ggml_log_level
 MOST_LOGGED = 1 << 18
@@ -118,18 +120,40 @@ def answer(library: Any, path: str, texts: list[tuple[str, bool]]) -> dict[str, 
     }
 
 
+def texts(stream: BinaryIO) -> list[tuple[str, bool]]:
+    """Return the texts that are asked for, and whether the model's own tokens are added to each. A text comes as a byte that
+    says whether, four bytes with its length, little-endian, and its UTF-8.
+    """
+    found = []
+    while head := stream.read(5):
+        text = stream.read(int.from_bytes(head[1:], "little"))
+        found.append((text.decode("utf-8", "surrogatepass"), bool(head[0])))
+    return found
+
+
+def as_json(value: object) -> str:
+    """Write numbers, and what holds them."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f'"{name}":{as_json(each)}' for name, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(as_json, value)) + "]"
+    if value is None:
+        return "null"
+    return str(value).lower()
+
+
 def main() -> None:
-    """Answer one request: ``path``, ``texts`` with whether the model's own tokens are added, ``memory``, ``cpu``."""
-    request = json.load(sys.stdin)
-    bounds = ((resource.RLIMIT_AS, request["memory"]), (resource.RLIMIT_CPU, request["cpu"]), (resource.RLIMIT_CORE, 0))
-    for what, most in bounds:
-        with suppress(ValueError, OSError):
+    """Answer one request."""
+    library_path, path, memory, cpu = sys.argv[1:]
+    for what, most in ((resource.RLIMIT_AS, int(memory)), (resource.RLIMIT_CPU, int(cpu)), (resource.RLIMIT_CORE, 0)):
+        try:  # contextlib takes a while to import
             resource.setrlimit(what, (most, most))
-    library = load(sys.argv[1])
+        except (ValueError, OSError):  # where the system can't, whoever started us still has a clock
+            continue
+    library = load(library_path)
     log = LogCallback(Log())
     library.llama_log_set(log, None)
-    said = answer(library, request["path"], request["texts"])
-    print(json.dumps(said), flush=True)
+    print(as_json(answer(library, path, texts(sys.stdin.buffer))), flush=True)
 
 
 if __name__ == "__main__":

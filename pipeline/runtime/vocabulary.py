@@ -66,12 +66,11 @@ def read_vocabulary(
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         path = Path(folder) / "vocabulary.gguf"
         write_gguf(path, kept(header, lambda key: not key.startswith("split.")))
-        request = {"path": str(path), "texts": list(texts), "memory": MEMORY_BYTES, "cpu": cpu}
-        argv = [sys.executable, "-I", "-S", str(CHILD), str(library)]
+        argv = [sys.executable, "-I", "-S", str(CHILD), str(library), str(path), str(MEMORY_BYTES), str(cpu)]
         try:
             done = subprocess.run(
                 argv,
-                input=json.dumps(request).encode(),
+                input=b"".join(_sent(text, add) for text, add in texts),
                 capture_output=True,
                 timeout=WALL_SECONDS,
                 env=environment(library),
@@ -87,6 +86,11 @@ def read_vocabulary(
         return Refusal("", log)
     tokens = tuple(None if found is None else tuple(found) for found in said.pop("tokens"))
     return Reading(ends=frozenset(said.pop("ends")), tokens=tokens, log=log, **said)
+
+
+def _sent(text: str, add: bool) -> bytes:
+    data = text.encode("utf-8", "surrogatepass")
+    return bytes([add]) + len(data).to_bytes(4, "little") + data
 
 
 def _log(stderr: bytes, path: Path) -> tuple[str, ...]:
