@@ -132,6 +132,16 @@ def complete_names(context: click.Context, parameter: click.Parameter, incomplet
     return [path.stem for path in spec_files(project) if path.stem.startswith(incomplete)]
 
 
+def listed(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Take what was given several times, with commas, or both, as one list. An option that names nothing is refused, since
+    it would stand for everything.
+    """
+    parts = [[part.strip() for part in value.split(",") if part.strip()] for value in values]
+    if not all(parts):
+        raise click.BadParameter("it names nothing; leave it away to mean all", context, parameter)
+    return tuple(one for part in parts for one in part)
+
+
 class _Rate(click.ParamType[int]):
     """Bytes a second, with k, M or G for thousands of them."""
 

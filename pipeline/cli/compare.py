@@ -6,13 +6,13 @@ from dataclasses import asdict
 
 import click
 
-from pipeline.cli.command import App, command, complete_names
+from pipeline.cli.command import App, command, complete_names, listed
 
 
 @command
 @click.argument("a", metavar="A", shell_complete=complete_names)
 @click.argument("b", metavar="B", shell_complete=complete_names)
-@click.option("--suite", "suites", multiple=True, metavar="SUITE", help="Only this suite; may be given several times.")
+@click.option("--suite", "suites", multiple=True, callback=listed, metavar="SUITE,…", help="Only these suites.")
 @click.option("--anyway", is_flag=True, help="Compare although something else differs than the model; it is said.")
 @click.option("--html", is_flag=True, help="Write a page too: reports/compare/A--B.html, linked in the catalog.")
 def compare(app: App, a: str, b: str, suites: tuple[str, ...], anyway: bool, html: bool) -> int:

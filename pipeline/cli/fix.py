@@ -6,12 +6,19 @@ from dataclasses import asdict
 
 import click
 
-from pipeline.cli.command import NAME, App, command
+from pipeline.cli.command import NAME, App, command, listed
 
 
 @command
 @NAME
-@click.option("--code", "codes", multiple=True, metavar="CODE", help="Only these rules, infos among them: A201, A1.")
+@click.option(
+    "--code",
+    "codes",
+    multiple=True,
+    callback=listed,
+    metavar="CODE,…",
+    help="Only these rules, infos among them: A201,A1.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would change, write nothing.")
 @click.option("--force", is_flag=True, help="Replace a template file that an earlier fix wrote and somebody changed.")
 def fix(app: App, name: str, codes: tuple[str, ...], dry_run: bool, force: bool) -> int:

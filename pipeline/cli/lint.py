@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.command import App, command, complete_names, error_content, show
+from pipeline.cli.command import App, command, complete_names, error_content, listed, show
 from pipeline.core.errors import AssayError
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     help="Go no further than this: the file's header, the engine's reading of the vocabulary, the real server on an "
     "empty body, or on one that plays a script.",
 )
-@click.option("--select", multiple=True, metavar="CODE", help="Only these rules, or those that begin so: A201, A1.")
-@click.option("--ignore", multiple=True, metavar="CODE", help="Not these rules, or those that begin so.")
+@click.option("--select", multiple=True, callback=listed, metavar="CODE,…", help="Only rules that begin so: A201,A1.")
+@click.option("--ignore", multiple=True, callback=listed, metavar="CODE,…", help="Not the rules that begin so.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "github", "sarif"]), default="text", help="How to tell it."
 )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.command import App, command, complete_names
+from pipeline.cli.command import App, command, complete_names, listed
 
 
 @command
 @click.argument("names", nargs=-1, required=True, metavar="NAME|RUN…", shell_complete=complete_names)
-@click.option("--suite", "suites", multiple=True, metavar="SUITE", help="Only this suite; may be given several times.")
+@click.option("--suite", "suites", multiple=True, callback=listed, metavar="SUITE,…", help="Only these suites.")
 @click.option("--output", "-o", required=True, help="The file to write, or a folder (ends with /) for logs of Inspect.")
 def results(app: App, names: tuple[str, ...], suites: tuple[str, ...], output: str) -> int:
     """Write the items of checks and evals on record for other tools: prompt, answer, score, verdict, log-probabilities.

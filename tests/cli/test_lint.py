@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.cli.main import run
 from tests import zoo
+from tests.cli.conftest import Ask
 
 
 @pytest.fixture
@@ -16,7 +18,7 @@ def refused(tmp_path: Path) -> str:
     return str(tmp_path / "refused.gguf")
 
 
-def answer(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+def answer(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     (result,) = json.loads(capsys.readouterr().out)["results"]
     return dict(result)
 
@@ -68,3 +70,25 @@ def test_a_file_that_can_not_be_read_keeps_no_other_from_being_judged(
     capsys.readouterr()
     assert run(["lint", cut[0], "--stage", "header", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["schema"] == "assay.error/1"
+
+
+@pytest.mark.parametrize("given", [["A1,A2"], ["A1", "A2"], ["a1 ,A2,"]])
+def test_rules_are_chosen_with_commas_or_one_by_one(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zoo.DEFECTS["no-template"].make(tmp_path / "bare.gguf")
+    ask = ["lint", str(tmp_path / "bare.gguf"), "--stage", "header", "--json"]
+    run([*ask, *(part for one in given for part in ("--select", one))])
+    found = answer(capsys)
+    judged = [one["code"] for one in found["findings"]]
+    codes = {*judged, *found["not_evaluated"]}
+    assert judged == ["A101"] and {code[:2] for code in codes} == {"A1", "A2"}
+    run([*ask, *(part for one in given for part in ("--ignore", one))])
+    left = answer(capsys)
+    assert left["findings"] == [] and {code[:2] for code in left["not_evaluated"]} & {"A1", "A2"} == set()
+
+
+def test_a_choice_that_names_nothing_or_no_rule_is_refused(ask: Ask, refused: str) -> None:
+    for given, said in (("", "names nothing"), (",", "names nothing"), ("A1,A9", "no rule begins with 'A9'")):
+        code, out, err = ask("lint", refused, "--stage", "header", "--select", given)
+        assert (code, out) == (2, "") and said in err

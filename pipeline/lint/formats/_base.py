@@ -26,9 +26,21 @@ class Linted:
     not_evaluated: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def unjudged(self) -> list[str]:
+        """A line for each reason why rules could not judge: their codes, and the reason."""
+        reasons: dict[str, list[str]] = {}
+        for code, reason in self.not_evaluated.items():
+            reasons.setdefault(reason, []).append(code)
+        return [f"not evaluated: {_few(codes)} ({reason})" for reason, codes in reasons.items()]
+
+    @property
     def accepted(self) -> bool:
         """Whether nothing stands against the target."""
         return not self.bad
+
+
+def _few(codes: list[str]) -> str:
+    return ", ".join(codes) if len(codes) <= 6 else f"{len(codes)} rules, {codes[0]} to {codes[-1]}"
 
 
 def fingerprint(target: str, finding: Finding) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline.lint.formats._base import Linted
 from pipeline.lint.model import Finding, Severity
@@ -11,10 +11,17 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: 
 
 
 def render(results: Sequence[Linted]) -> str:
-    """Return one workflow command a finding; those of the baseline are left out."""
-    return "\n".join(
-        _command(result, finding) for result in results for finding in result.findings if finding not in result.known
-    )
+    """Return one workflow command a finding; those of the baseline are left out. And a notice for each target of which rules
+    could not judge something, since that is not clean: one, because GitHub shows ten of them at most.
+    """
+    return "\n".join(line for result in results for line in _lines(result))
+
+
+def _lines(result: Linted) -> Iterator[str]:
+    yield from (_command(result, finding) for finding in result.findings if finding not in result.known)
+    if result.unjudged:
+        properties = f"file={_property(result.file)},title={_property(f'not evaluated in {result.target}')}"
+        yield f"::notice {properties}::{_data(chr(10).join(result.unjudged))}"
 
 
 def _command(result: Linted, finding: Finding) -> str:

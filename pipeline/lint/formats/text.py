@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 
 from pipeline.lint.formats._base import Linted
@@ -19,10 +18,6 @@ def render(results: Sequence[Linted]) -> str:
 
 def _on_one_line(text: str) -> str:
     return text.replace("\r", "\\r").replace("\n", "\\n")
-
-
-def _few(codes: list[str]) -> str:
-    return ", ".join(codes) if len(codes) <= 6 else f"{len(codes)} rules, {codes[0]} to {codes[-1]}"
 
 
 def _can_be_fixed(result: Linted, finding: Finding) -> bool:
@@ -58,8 +53,4 @@ def _lines(result: Linted) -> list[str]:
         lines.append(
             f"  why that matters: {', '.join(f'assay explain {code}' for code in codes[:3])}{' …' * (len(codes) > 3)}"
         )
-    reasons: dict[str, list[str]] = defaultdict(list)
-    for code, reason in result.not_evaluated.items():
-        reasons[reason].append(code)
-    lines += [f"  not evaluated: {_few(codes)} ({reason})" for reason, codes in reasons.items()]
-    return lines
+    return lines + [f"  {line}" for line in result.unjudged]
