@@ -64,10 +64,10 @@ def serve(
     host = "127.0.0.1" if host == "localhost" else host
     folder = session.project.state / "serve" / lock.name
     with locked(folder / "lock", wait=0.0), closing(bound(host, port)) as listening:
-        settings = _settings(access, folder, host)
+        settings = settings_of(access, folder, host)
         settings.check()
         with start(session, lock, folder / "log") as backend:
-            url = _url(host, listening.getsockname()[1], access)
+            url = url_of(host, listening.getsockname()[1], access)
             service = Service(backend, url, settings.keys, settings.log)
             try:
                 with beside(lambda: Door(settings, [backend.upstream]), listening) as front:
@@ -82,7 +82,8 @@ def serve(
                 session.progress.note("stopping at once")
 
 
-def _settings(access: Access, folder: Path, host: str) -> Settings:
+def settings_of(access: Access, folder: Path, host: str) -> Settings:
+    """Return what a door is told. A key is made where none was given; it and the door's log lie in ``folder``."""
     keys = access.keys
     if keys is None:
         keys = folder / "key"
@@ -99,7 +100,7 @@ def _settings(access: Access, folder: Path, host: str) -> Settings:
     )
 
 
-def _url(host: str, port: int, access: Access) -> str:
+def url_of(host: str, port: int, access: Access) -> str:
     """Return where clients find it: by the name that the certificate has, where one was told."""
     name = min(access.hosts) if access.hosts and host not in LOOPBACK else host
     return f"{'https' if access.tls else 'http'}://{f'[{name}]' if ':' in name else name}:{port}"
