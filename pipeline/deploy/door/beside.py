@@ -50,6 +50,14 @@ class Beside:
         """Take a model out of service."""
         self.do(lambda: self.door.room(name).close(why))
 
+    def pause(self, name: str) -> None:
+        """Let what comes for a model wait, until ``replace``."""
+        self.do(lambda: self.door.room(name).pause())
+
+    def idle(self, upstream: Upstream) -> bool:
+        """Tell whether an engine has no request now."""
+        return self.do(lambda: self.door.room(upstream.name).idle(upstream))
+
     def empty(self, upstream: Upstream, within: float) -> bool:
         """Wait until an engine that was replaced has no request any more; tells whether it is so."""
         waiting = asyncio.wait_for(self.door.room(upstream.name).empty(upstream), within)

@@ -193,9 +193,10 @@ class Door:
         model = model_in(content)
         check_media(content)
         room = self._rooms[choose(model, self._served()).name]
-        upstream, generates = room.upstream, found.way is Way.GENERATE
-        if generates:
-            upstream = await room.enter()
+        takes_place = (
+            found.way is Way.GENERATE or not room.upstream.slots
+        )  # what comes in a pause waits, whatever it is
+        upstream = await room.enter() if takes_place else room.visit()
         entered = time.monotonic()
         try:
             if room.closed:
@@ -208,8 +209,10 @@ class Door:
             sent = request_bytes(upstream, request.method, found.path, bytes(request.body), _kind(request))
             await Relay(one, entry, extra, began).run(upstream, sent, self.limits.silence)
         finally:
-            if generates:
+            if takes_place:
                 room.leave(upstream, time.monotonic() - entered)
+            else:
+                room.went(upstream)
 
     async def _here(self, found: Route) -> Answer:
         if found.way is Way.MODELS:

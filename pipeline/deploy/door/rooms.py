@@ -21,6 +21,7 @@ class Room:
         self.closed = ""
         self._queue, self._wait = queue, wait
         self._at: Counter[Upstream] = Counter()
+        self._visits: Counter[Upstream] = Counter()
         self._waiting: deque[asyncio.Future[Upstream]] = deque()
         self._left = asyncio.Event()
         self._usual = 1.0
@@ -76,6 +77,18 @@ class Room:
         self._left.set()
         self._call()
 
+    def visit(self) -> Upstream:
+        """Return the engine for a question that takes no place of it; ``went`` when it is answered."""
+        self._visits[self.upstream] += 1
+        return self.upstream
+
+    def went(self, upstream: Upstream) -> None:
+        """A question is answered."""
+        self._visits[upstream] -= 1
+        if not self._visits[upstream]:
+            del self._visits[upstream]
+        self._left.set()
+
     def replace(self, upstream: Upstream) -> None:
         """Let all that come or wait go to another engine from now on."""
         self.upstream, self.closed = upstream, ""
@@ -95,9 +108,15 @@ class Room:
 
     async def empty(self, upstream: Upstream | None = None) -> None:
         """Wait until an engine has no request any more; without one, until nobody is here."""
-        while self._at[upstream] if upstream else self.busy:
+        while not self.idle(upstream):
             self._left.clear()
             await self._left.wait()
+
+    def idle(self, upstream: Upstream | None = None) -> bool:
+        """Tell whether an engine has no request; without one, whether nobody is here."""
+        if upstream:
+            return not self._at[upstream] and not self._visits[upstream]
+        return not self.busy and not self._visits.total()
 
     def _free(self) -> bool:
         return self._at[self.upstream] < self.upstream.slots

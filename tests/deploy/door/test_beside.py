@@ -118,6 +118,30 @@ def test_an_engine_is_replaced_while_requests_come_and_none_fails(sockets: Path,
         assert front.beside.empty(blue, 5)
 
 
+def test_whatever_comes_in_a_pause_waits_for_the_next_engine(sockets: Path, door: Open) -> None:
+    with (
+        scripted(sockets, lambda client, _: client.sendall(whole(b'"old"'))) as blue,
+        scripted(sockets, lambda client, _: client.sendall(whole(b'"new"'))) as green,
+    ):
+        front = door(blue)
+        answers: list[object] = []
+
+        def ask(path: str) -> None:
+            answers.append(front.client.post(path, json={"content": "x"}).json())
+
+        ask("/tokenize")
+        front.beside.pause("one")
+        waiting = [threading.Thread(target=ask, args=(path,)) for path in ("/tokenize", "/v1/completions")]
+        for one in waiting:
+            one.start()
+        until(lambda: front.door.room("one").waiting == 2, 5)
+        assert front.beside.idle(blue)
+        front.beside.replace(green)
+        for one in waiting:
+            one.join()
+        assert answers == ["old", "new", "new"]
+
+
 def test_a_model_out_of_service_is_refused_and_not_ready(sockets: Path, door: Open) -> None:
     with scripted(sockets, lambda client, _: client.sendall(whole(b"{}"))) as engine:
         front = door(engine)

@@ -113,3 +113,20 @@ def test_a_paused_model_lets_wait_and_a_closed_one_refuses() -> None:
         assert await room.enter() == NEW
 
     asyncio.run(play())
+
+
+def test_questions_take_no_place_and_still_an_engine_that_has_one_is_not_empty() -> None:
+    async def play() -> None:
+        room = Room(OLD, queue=1, wait=5)
+        assert [room.visit() for _ in range(3)] == [OLD] * 3 and room.at() == 0
+        room.replace(NEW)
+        assert not room.idle(OLD) and room.idle(NEW) and not room.idle()
+        empty = asyncio.create_task(room.empty(OLD))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            assert not empty.done()
+            room.went(OLD)
+        await asyncio.wait_for(empty, 1)
+        assert room.idle()
+
+    asyncio.run(play())
