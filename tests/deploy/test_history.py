@@ -93,3 +93,37 @@ def test_nothing_that_ever_ran_is_nothing(history: History) -> None:
     assert found.now is None and found.stack == ()
     with pytest.raises(UsageError, match="0 earlier"):
         back(found, 1)
+
+
+def test_what_failed_beside_what_serves_changes_nothing(history: History) -> None:
+    old = [history.add("deploy", lock) for lock in "abc"][-1]
+    new = history.add("deploy", "d")
+    history.add("failed", "d", never_answered=True, entry=new.digest, serving=old.digest)
+    found = standing(history.lines)
+    assert (found.wish, history.stack(), found.now) == (Wish.RUNNING, "abc", old)
+    assert back(found, 1).event.lock == "b"
+
+
+def test_a_rollback_that_failed_took_nothing_away(history: History) -> None:
+    lines = [history.add("deploy", lock) for lock in "abc"]
+    line = history.again(back(standing(history.lines), 2))
+    assert history.stack() == "a"
+    history.add("failed", "a", never_answered=True, entry=line.digest, serving=lines[-1].digest)
+    found = standing(history.lines)
+    assert (found.wish, history.stack(), found.now) == (Wish.RUNNING, "abc", lines[-1])
+
+
+def test_the_end_of_what_was_replaced_is_not_the_end_of_what_replaced_it(history: History) -> None:
+    old, new = history.add("deploy", "a"), history.add("deploy", "b")
+    history.add("out-of-service", "a", entry=old.digest)
+    found = standing(history.lines)
+    assert (found.wish, history.stack(), found.now) == (Wish.RUNNING, "ab", new)
+    history.add("out-of-service", "b", entry=new.digest)
+    assert standing(history.lines).wish is Wish.OUT_OF_SERVICE
+
+
+def test_what_never_answered_is_gone_also_when_it_is_known_late(history: History) -> None:
+    new = [history.add("deploy", lock) for lock in "ab"][-1]
+    history.add("deploy", "c")
+    history.add("failed", "b", never_answered=True, entry=new.digest)
+    assert (standing(history.lines).wish, history.stack()) == (Wish.RUNNING, "ac")
