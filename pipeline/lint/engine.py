@@ -33,6 +33,10 @@ def lint(subject: Subject, *, upto: Stage = Stage.PLAYBACK, today: date | None =
     beyond ``upto`` are not asked.
     """
     left_out = ignored(subject.spec, today) if subject.spec else frozenset()
+    if upto is not Stage.HEADER and subject.engine is not None:
+        from pipeline.runtime.vocabulary import warm
+
+        warm()  # while the rules of the first stage judge
     found = [
         finding
         for code, rule in rules().items()

@@ -1,6 +1,5 @@
-"""Reads a vocabulary with llama.cpp: ``python -I -S _vocabulary.py LIBRARY FILE MEMORY CPU``, with at most so many bytes of
-address space and seconds of CPU time. Texts on stdin (``texts``), JSON on stdout, what the engine logs (warnings and worse)
-on stderr.
+"""Reads a vocabulary with llama.cpp: ``python -I -S _vocabulary.py LIBRARY``, a request on stdin (``request``), JSON on stdout, what the
+engine logs (warnings and worse) on stderr. The library is loaded before the request is there.
 
 A process of its own, since llama.cpp aborts on some files. It talks to the library by itself and imports nothing that takes
 time, neither this package nor the bindings nor ``json``: it would take longer than reading a small vocabulary.
@@ -120,15 +119,17 @@ def answer(library: Any, path: str, texts: list[tuple[str, bool]]) -> dict[str, 
     }
 
 
-def texts(stream: BinaryIO) -> list[tuple[str, bool]]:
-    """Return the texts that are asked for, and whether the model's own tokens are added to each. A text comes as a byte that
-    says whether, four bytes with its length, little-endian, and its UTF-8.
+def request(stream: BinaryIO) -> tuple[int, int, str, list[tuple[str, bool]]]:
+    """Return how many bytes of address space and seconds of CPU time may be used, the file, and the texts that are asked
+    for, with whether the model's own tokens are added to each. Two numbers of eight bytes come first, then texts: one byte
+    that says whether, four with the length, UTF-8; the first is the file. All little-endian.
     """
+    memory, cpu = (int.from_bytes(stream.read(8), "little") for _ in range(2))
     found = []
     while head := stream.read(5):
         text = stream.read(int.from_bytes(head[1:], "little"))
         found.append((text.decode("utf-8", "surrogatepass"), bool(head[0])))
-    return found
+    return memory, cpu, found[0][0], found[1:]
 
 
 def as_json(value: object) -> str:
@@ -144,16 +145,16 @@ def as_json(value: object) -> str:
 
 def main() -> None:
     """Answer one request."""
-    library_path, path, memory, cpu = sys.argv[1:]
-    for what, most in ((resource.RLIMIT_AS, int(memory)), (resource.RLIMIT_CPU, int(cpu)), (resource.RLIMIT_CORE, 0)):
+    library = load(sys.argv[1])
+    memory, cpu, path, texts = request(sys.stdin.buffer)
+    for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, cpu), (resource.RLIMIT_CORE, 0)):
         try:  # contextlib takes a while to import
             resource.setrlimit(what, (most, most))
         except (ValueError, OSError):  # where the system can't, whoever started us still has a clock
             continue
-    library = load(library_path)
     log = LogCallback(Log())
     library.llama_log_set(log, None)
-    print(as_json(answer(library, path, texts(sys.stdin.buffer))), flush=True)
+    print(as_json(answer(library, path, texts)), flush=True)
 
 
 if __name__ == "__main__":

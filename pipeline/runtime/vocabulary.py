@@ -6,11 +6,15 @@ child process with bounds, since the file is not trusted and llama.cpp aborts on
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,26 +70,72 @@ def read_vocabulary(
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         path = Path(folder) / "vocabulary.gguf"
         write_gguf(path, kept(header, lambda key: not key.startswith("split.")))
-        argv = [sys.executable, "-I", "-S", str(CHILD), str(library), str(path), str(MEMORY_BYTES), str(cpu)]
+        request = MEMORY_BYTES.to_bytes(8, "little") + cpu.to_bytes(8, "little")
+        request += b"".join(_sent(text, add) for text, add in ((str(path), False), *texts))
+        child = _READY.take(library)
         try:
-            done = subprocess.run(
-                argv,
-                input=b"".join(_sent(text, add) for text, add in texts),
-                capture_output=True,
-                timeout=WALL_SECONDS,
-                env=environment(library),
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return Refusal(f"not done after {WALL_SECONDS:.0f} s", ())
-    log = _log(done.stderr, path)
-    if done.returncode:
-        return Refusal(ending(done.returncode), log)
-    said = json.loads(done.stdout)
+            stdout, stderr = child.communicate(request, WALL_SECONDS)
+        except BaseException as error:
+            _end(child)
+            if isinstance(error, subprocess.TimeoutExpired):
+                return Refusal(f"not done after {WALL_SECONDS:.0f} s", ())
+            raise
+    log = _log(stderr, path)
+    if child.returncode:
+        return Refusal(ending(child.returncode), log)
+    said = json.loads(stdout)
     if said is None:
         return Refusal("", log)
     tokens = tuple(None if found is None else tuple(found) for found in said.pop("tokens"))
     return Reading(ends=frozenset(said.pop("ends")), tokens=tokens, log=log, **said)
+
+
+def warm() -> None:
+    """Start the process that will read the next vocabulary, as starting takes longer than reading a small one; this returns
+    at once.
+    """
+    if (library := bound_library()) is not None:
+        _READY.fill(library)
+
+
+class _Ready:
+    """At most one process that has loaded the library and waits for a vocabulary."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[int, subprocess.Popen[bytes]]] = deque()
+
+    def fill(self, library: Path) -> None:
+        if not self._waiting:
+            self._waiting.append((os.getpid(), _start(library)))
+
+    def take(self, library: Path) -> subprocess.Popen[bytes]:
+        with suppress(IndexError):
+            owner, child = self._waiting.pop()
+            if owner == os.getpid() and child.poll() is None:  # one of a process that forked us is not ours
+                return child
+        return _start(library)
+
+    def empty(self) -> None:
+        with suppress(IndexError):
+            owner, child = self._waiting.pop()
+            if owner == os.getpid():
+                _end(child)
+
+
+_READY = _Ready()
+atexit.register(_READY.empty)
+
+
+def _start(library: Path) -> subprocess.Popen[bytes]:
+    argv, pipe = [sys.executable, "-I", "-S", str(CHILD), str(library)], subprocess.PIPE
+    return subprocess.Popen(
+        argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(library), start_new_session=True
+    )
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.communicate()
 
 
 def _sent(text: str, add: bool) -> bytes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import struct
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pipeline.gguf.header import parse_header, read_header
 from pipeline.gguf.tokens import Vocabulary
 from pipeline.gguf.types import ARRAY, STRING
 from pipeline.gguf.write import changed, packed, write_gguf
-from pipeline.runtime import _vocabulary
+from pipeline.runtime import _vocabulary, vocabulary
 from pipeline.runtime.vocabulary import Reading, Refusal, read_vocabulary
 from tests import zoo
 
@@ -123,3 +124,27 @@ def test_a_vocabulary_that_is_all_warnings_fills_no_memory(tmp_path: Path) -> No
     said = read_vocabulary(read_header(tmp_path / "empty.gguf"))
     assert any("empty token at index 0" in line for line in said.log)
     assert sum(map(len, said.log)) <= 2 * _vocabulary.MOST_LOGGED < 20 * count
+
+
+def test_a_process_that_was_started_ahead_reads_the_next_one() -> None:
+    vocabulary.warm()
+    ((_, ahead),) = vocabulary._READY._waiting
+    assert reading(zoo.SOUND, (SAID, True)).tokens[0]
+    assert ahead.returncode == 0 and not vocabulary._READY._waiting
+
+
+def test_one_that_ended_while_it_waited_is_not_asked() -> None:
+    vocabulary.warm()
+    ((_, ahead),) = vocabulary._READY._waiting
+    ahead.kill()
+    ahead.wait()
+    assert reading(zoo.SOUND, (SAID, True)).tokens[0]
+    ahead.communicate()
+
+
+def test_what_waits_is_ended_with_us() -> None:
+    vocabulary.warm()
+    ((_, ahead),) = vocabulary._READY._waiting
+    vocabulary._READY.empty()
+    assert ahead.returncode == -signal.SIGKILL
+    vocabulary._READY.empty()

@@ -55,26 +55,26 @@ class Merges(Rule):
             )
             return
         step = -(-len(merges) // SAMPLE)
-        looked = range(0, len(merges), step)
-        shapeless = [number for number in looked if merges[number].find(" ", 1) < 1 or merges[number][-1] == " "]
+        looked = dict(zip(range(0, len(merges), step), merges[::step], strict=True))
+        shapeless = [number for number, merge in looked.items() if merge.find(" ", 1) < 1 or merge[-1] == " "]
         if shapeless:
             first = shapeless[0]
             yield self.finding(
                 f"{len(shapeless)} of {len(looked)} merges looked at are not two pieces with a space between them",
                 where=KEY,
-                evidence=f"merge {first} is {merges[first]!r}",
+                evidence=f"merge {first} is {looked[first]!r}",
                 fix=FIX,
             )
             return
         tokens = subject.vocabulary.ids
-        strange = [number for number in looked if merges[number].replace(" ", "", 1) not in tokens]
+        strange = [number for number, merge in looked.items() if merge.replace(" ", "", 1) not in tokens]
         if len(strange) * 20 > len(looked):
             first = strange[0]
             yield self.finding(
                 f"{len(strange)} of {len(looked)} merges looked at make texts that are no tokens: they belong to "
                 "another vocabulary",
                 where=KEY,
-                evidence=f"merge {first} is {merges[first]!r}, but no token is {merges[first].replace(' ', '', 1)!r}",
+                evidence=f"merge {first} is {looked[first]!r}, but no token is {looked[first].replace(' ', '', 1)!r}",
                 fix=FIX,
             )
 
