@@ -18,8 +18,8 @@ def compare(a: Side, b: Side, *, anyway: bool = False) -> Comparison:
     """Compare two sides, suite by suite. With ``anyway``, what stands in the way is said and passed over.
 
     A task is better or worse where p, adjusted by Holm's method for the number of tasks, is at most 0.05. The whole is
-    incomparable if a task is, else worse if a task is worse, else better if one is better: a gain here does not make
-    up for a loss there.
+    incomparable if a task is, or if there is none in common, else worse if a task is worse, else better if one is
+    better: a gain here does not make up for a loss there.
     """
     ours, theirs = _by_task(a), _by_task(b)
     common = [key for key in ours if key in theirs]
@@ -29,12 +29,13 @@ def compare(a: Side, b: Side, *, anyway: bool = False) -> Comparison:
     judged = tuple(_judge(task, pairs, adjusted.get(f"{task.stage} {task.name}"), level) for task, pairs in tasks)
     verdicts = {task.verdict for task in judged}
     order = (Change.INCOMPARABLE, Change.WORSE, Change.BETTER)
+    open_verdict = Change.NOT_SHOWN if judged else Change.INCOMPARABLE
     return Comparison(
         a=a.name,
         b=b.name,
         lock_a=str(a.lock.digest),
         lock_b=str(b.lock.digest),
-        verdict=next((change for change in order if change in verdicts), Change.NOT_SHOWN),
+        verdict=next((change for change in order if change in verdicts), open_verdict),
         tasks=judged,
         only_a=tuple(" ".join(key) for key in ours if key not in theirs),
         only_b=tuple(" ".join(key) for key in theirs if key not in ours),

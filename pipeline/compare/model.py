@@ -98,3 +98,8 @@ class Comparison:
     only_a: tuple[str, ...] = ()
     only_b: tuple[str, ...] = ()
     anyway: bool = False
+
+    @property
+    def same_runs(self) -> bool:
+        """Whether both sides are one: nothing was run since."""
+        return bool(self.tasks) and all(task.run_a and task.run_a == task.run_b for task in self.tasks)

@@ -37,7 +37,7 @@ def _numbers(task: Task, tests: int) -> Iterator[str]:
     holm = f", {task.p_holm:.3g} by Holm over {tests} tasks" if tests > 1 else ""
     yield f"    p {task.p:.3g}{holm}; {task.test}; {task.n} pairs, {task.ties} of them equal"
     if task.verdict is Change.NOT_SHOWN:
-        yield f"    {_least(task)}"
+        yield f"    {least(task)}"
     yield from _named("pass -> fail", task.broken)
     yield from _named("fail -> pass", task.mended)
 
@@ -46,7 +46,15 @@ def _known(*values: float | None) -> bool:
     return None not in values
 
 
-def _least(task: Task) -> str:
+def obstructed(task: Task) -> str:
+    """Return why a task has no numbers."""
+    return "; ".join(f"not the same {one.what}: {one.said}" for one in task.obstacles) or "nothing to compare"
+
+
+def least(task: Task) -> str:
+    """Return what a difference that was not shown may still be."""
+    if task.ties == task.n and not task.least:
+        return f"all {task.n} pairs are equal"
     if task.least is None:
         return f"{task.n} pairs are too few to show any difference"
     return f"a difference of {task.least:.3g} would have shown 8 times out of 10; a smaller one may be there"

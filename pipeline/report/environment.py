@@ -8,8 +8,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.compare.say import least, obstructed
 from pipeline.report.figures import Figure
-from pipeline.report.text import duration, number, plain, pretty, quantity, size, visible
+from pipeline.report.text import duration, number, plain, pretty, quantity, signed, size, visible
 
 TEXT_SHOWN = 20_000
 CELL_SHOWN = 600
@@ -28,12 +29,14 @@ def pages() -> Environment:
     )
     environment.filters |= {
         "number": number,
-        "signed": _signed,
+        "signed": signed,
         "duration": duration,
         "size": size,
         "cell": _cell,
         "pretty": _short_pretty,
         "svg": _svg,
+        "obstructed": obstructed,
+        "least": least,
     }
     environment.globals |= {"quantity": quantity}
     return environment
@@ -46,10 +49,6 @@ def _finalize(value: Any) -> Any:
 def _svg(figure: Figure) -> Markup:
     # svgwrite has escaped every text and attribute in it.
     return Markup(figure.svg)
-
-
-def _signed(value: float | None) -> str:
-    return number(value) if value is None or value <= 0 else f"+{number(value)}"
 
 
 def _clip(text: str) -> str:

@@ -11,6 +11,7 @@ _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _KEPT = {"\n", "\t", "\u00ad", "\u200d"}
 _LINE = 60
 _SHORT = {word.lower(): word for word in ("BOS", "CPU", "CPUs", "EOS", "EOT", "GPU", "GPUs", "ID", "KV", "OS", "SIMD")}
+_GIGA = {"bytes/s": "GB/s", "operations/s": "Gop/s"}
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -34,6 +35,11 @@ def number(value: float | None) -> str:
     return f"{value:.4g}"
 
 
+def signed(value: float | None) -> str:
+    """Return a number with its sign, also where it is more than nothing."""
+    return number(value) if value is None or value <= 0 else f"+{number(value)}"
+
+
 def size(count: float) -> str:
     """Return a count of bytes in binary units."""
     step = 0
@@ -49,9 +55,13 @@ def size(count: float) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """Return a number with its unit; bytes in binary units, a share (0 to 1) bare."""
+    """Return a number with its unit; bytes in binary units, rates of a machine in thousands of millions, a share (0 to 1)
+    bare.
+    """
     if value is not None and unit in ("B", "bytes"):
         return size(value)
+    if value is not None and unit in _GIGA:
+        return f"{value / 1e9:,.4g} {_GIGA[unit]}"
     shown = "" if unit == "share" else unit
     return f"{number(value)} {shown}".strip() if value is not None else "—"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.compare.model import Change, Comparison, Flip, Obstacle, Task
-from pipeline.compare.say import NAMED, lines
+from pipeline.compare.say import NAMED, lines, obstructed
 
 TASK = Task(
     *("eval", "facts", "multiple_choice", Change.WORSE, "r1", "r2", "acc", "share"),
@@ -46,6 +46,15 @@ def test_what_was_not_shown_says_what_could_have_been() -> None:
     quiet = replace(TASK, verdict=Change.NOT_SHOWN, broken=(), mended=(), least=0.2)
     assert "a difference of 0.2 would have shown 8 times out of 10" in said(quiet)
     assert "40 pairs are too few to show any difference" in said(replace(quiet, least=None))
+    assert "all 40 pairs are equal" in said(replace(quiet, least=0.0, ties=40))
+
+
+def test_why_there_are_no_numbers() -> None:
+    refused = Task(
+        *("eval", "facts", "k"), Change.INCOMPARABLE, obstacles=(Obstacle("engine", "x"), Obstacle("data", "y"))
+    )
+    assert obstructed(refused) == "not the same engine: x; not the same data: y"
+    assert obstructed(replace(refused, obstacles=())) == "nothing to compare"
 
 
 def test_obstacles_and_what_was_left_out_are_named() -> None:

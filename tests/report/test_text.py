@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.report.text import duration, label, number, plain, pretty, quantity, size, visible
+from pipeline.report.text import duration, label, number, plain, pretty, quantity, signed, size, visible
 
 
 def test_hidden_characters_are_written_out_and_the_rest_is_kept() -> None:
@@ -46,7 +46,12 @@ def test_sizes_quantities_and_durations() -> None:
         "1 MiB",
         "2",
     ]
+    assert [quantity(2.1e10, "bytes/s"), quantity(95e9, "operations/s")] == ["21 GB/s", "95 Gop/s"]
     assert [duration(s) for s in (0.05, 1.25, 119.0, 125.0)] == ["50 ms", "1.2 s", "119.0 s", "2 min 5 s"]
+
+
+def test_a_sign_is_shown_of_what_has_one() -> None:
+    assert [signed(one) for one in (0.5, 0.0, -0.25, None)] == ["+0.5", "0", "-0.25", "—"]
 
 
 def test_labels_and_cells() -> None:

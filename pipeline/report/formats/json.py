@@ -36,8 +36,10 @@ def render(report: Report) -> str:
             }
             for link in report.chain
         ],
+        "baseline": None if report.baseline is None else asdict(report.baseline),
         "runs": [_run(run, report.counts(run)) for run in report.runs],
         "not_run": {stage: list(report.not_run(stage)) for stage in ("check", "eval")},
+        "trends": [asdict(trend) for trend in report.trends],
         "engine": [asdict(fact) for fact in report.engine],
         "hardware": [asdict(fact) for fact in report.hardware],
         "reproduce": [asdict(command) for command in report.commands],

@@ -7,22 +7,33 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.bench.model import BenchRow
 from pipeline.checks.model import Verdict
+from pipeline.compare.model import Change, Flip, Task
+from pipeline.compare.say import least, obstructed
 from pipeline.record.rates import cases as count_cases
 from pipeline.record.rates import merged, tallies
 from pipeline.report.model import Report
-from pipeline.report.text import duration, number, quantity, visible
+from pipeline.report.text import duration, number, quantity, signed, visible
 
 SUFFIX = "md"
 WRITTEN = True
 _MARK = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIP: "➖"}
+_CHANGE = {
+    Change.BETTER: "▲ better",
+    Change.WORSE: "▼ worse",
+    Change.NOT_SHOWN: "= no difference shown",
+    Change.INCOMPARABLE: "❔ incomparable",
+}
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _LONGEST = 300
+_NAMED = 5
 
 
 def render(report: Report) -> str:
     """Return GitHub-flavoured Markdown. Text from elsewhere is on one line, escaped, and can neither mention, link
     nor add HTML."""
-    return "\n".join([*_decision(report), *_groups(report), *_numbers(report), *_folded(report), ""])
+    return "\n".join(
+        [*_decision(report), *_baseline(report), *_groups(report), *_numbers(report), *_folded(report), ""]
+    )
 
 
 def _safe(text: str) -> str:
@@ -58,6 +69,46 @@ def _decision(report: Report) -> Iterator[str]:
     passed = len(ordered) - len(open_reasons)
     if passed:
         yield from (f"{passed} more {'rule' if passed == 1 else 'rules'} passed.", "")
+
+
+def _baseline(report: Report) -> Iterator[str]:
+    """How the model did against its accepted baseline, and why that is so."""
+    if report.baseline is None:
+        return
+    found = report.baseline.comparison
+    since, reason = _safe(report.baseline.since), _safe(report.baseline.reason)
+    yield from (f"**Against the baseline of {since} ({reason}): {_CHANGE[found.verdict]}**", "")
+    if found.same_runs:
+        yield from ("Nothing was run since: both are the same runs.", "")
+    elif found.tasks:
+        head = ("", "Suite", "Metric", "Before", "Now", "Difference", "p", "Why")
+        yield from _table(head, (_compared(task) for task in found.tasks))
+    alone = ((found.a, found.only_a), (found.b, found.only_b))
+    told = [f"Only on record for {_safe(side)}: {_safe(', '.join(names))}." for side, names in alone if names]
+    yield from (*told, *([""] if told else []))
+
+
+def _compared(task: Task) -> Sequence[str]:
+    begin = (_CHANGE[task.verdict], _safe(f"{task.stage} {task.name}"))
+    if task.difference is None:
+        return (*begin, *("—",) * 5, _safe(obstructed(task)))
+    low, high = (None if one is None else signed(one) for one in (task.low, task.high))
+    interval = "" if low is None or high is None else f" ({low} to {high})"
+    numbers = (number(task.a), number(task.b), f"{signed(task.difference)}{interval}")
+    p = number(task.p_holm if task.p_holm is not None else task.p)
+    return (*begin, _safe(task.metric), *numbers, p, _safe(f"{task.n} pairs{_why(task)}"))
+
+
+def _why(task: Task) -> str:
+    if task.verdict is Change.NOT_SHOWN:
+        return f"; {least(task)}"
+    pairs = (("fail now", task.broken), ("pass now", task.mended))
+    return "".join(f"; {word}: {_first(flips)}" for word, flips in pairs if flips)
+
+
+def _first(flips: Sequence[Flip]) -> str:
+    more = f" and {len(flips) - _NAMED} more" if len(flips) > _NAMED else ""
+    return ", ".join(flip.id for flip in flips[:_NAMED]) + more
 
 
 def _numbers(report: Report) -> Iterator[str]:

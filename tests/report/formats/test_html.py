@@ -8,12 +8,14 @@ from html.parser import HTMLParser
 import pytest
 
 from pipeline.checks.model import Verdict
+from pipeline.compare.judge import compare
+from pipeline.compare.model import Side
 from pipeline.evals.model import EvalResult, Item, Metric
 from pipeline.record.model import StageResult
 from pipeline.report import environment
 from pipeline.report.formats import html
 from pipeline.report.items import PAGE, SHOWN
-from pipeline.report.model import Report
+from pipeline.report.model import Accepted, Report
 from tests import factories as make
 from tests.report import samples
 
@@ -224,3 +226,13 @@ def test_attempts_that_came_to_the_same_are_shown_once_and_what_does_not_apply_i
     page = Page(html.render(replace(report, runs=(changed,))))
     assert f"✓ pass {one.case} {one.group}, 3 attempts" in page.said
     assert "– skip thinking" in page.said and "1 and 1 not applicable 3 of 3" in page.said
+
+
+def test_a_baseline_of_nothing_in_common_is_told_without_a_table() -> None:
+    lock, report = make.lock(), samples.accepted()
+    runs = [run for run in make.sound_runs(lock) if run.key.stage in ("check", "eval")]
+    found = compare(Side("before", lock, (runs[1],)), Side("now", lock, (runs[0],)))
+    page = html.render(replace(report, baseline=Accepted("2026-03-01", "first", found)))
+    part = page[page.index("Against the accepted baseline") : page.index("<article>", page.index("accepted baseline"))]
+    assert "They have no suite in common." in part and "incomparable" in part and "<table" not in part
+    assert f"Only on record for before: {runs[1].key.stage} {runs[1].key.subject}." in part

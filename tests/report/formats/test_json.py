@@ -10,6 +10,7 @@ from pipeline.record.model import StageResult
 from pipeline.report.formats import json
 from tests import factories as make
 from tests.report import samples
+from tests.report.site.samples import model_report
 
 
 @pytest.mark.parametrize("sample", [samples.accepted, samples.rejected, samples.unjudged, samples.hostile])
@@ -26,8 +27,10 @@ def test_the_schema_is_stable(sample: object) -> None:
             "lock",
             "decision",
             "chain",
+            "baseline",
             "runs",
             "not_run",
+            "trends",
             "engine",
         ),
         *("hardware", "reproduce"),
@@ -60,3 +63,17 @@ def test_groups_and_likely_causes_are_in_it() -> None:
     assert tools["groups"][0]["rate"] == 0.5 and tools["groups"][0]["unknown"] == 1
     assert tools["result"]["causes"][0]["known"] == "ollama#12174"
     assert {outcome["grade"] for outcome in tools["result"]["outcomes"]} == {"", "markers_in_content", "server_crash"}
+
+
+def test_the_comparison_with_the_baseline_and_the_trends_are_in_it() -> None:
+    report = model_report()
+    content = standard.loads(json.render(report))
+    found = content["baseline"]
+    assert (found["since"], found["reason"]) == ("2026-03-01", "first release")
+    tasks = {task["name"]: task for task in found["comparison"]["tasks"]}
+    assert (tasks["tiny-choice"]["verdict"], tasks["tiny-choice"]["n"]) == ("worse", 54)
+    assert len(tasks["tiny-choice"]["broken"]) == 13 and tasks["tiny-choice"]["broken"][0]["id"] == "q029"
+    assert tasks["tiny-stop"]["verdict"] == found["comparison"]["verdict"] == "incomparable"
+    assert tasks["tiny-stop"]["obstacles"][0]["what"] == "hardware"
+    assert [len(trend["values"]) for trend in content["trends"]] == [16]
+    assert standard.loads(json.render(samples.accepted()))["baseline"] is None

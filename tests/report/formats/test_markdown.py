@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from markdown_it import MarkdownIt
 
+from pipeline.compare.judge import compare
+from pipeline.compare.model import Side
+from pipeline.record.model import Run
 from pipeline.report.formats import markdown
+from pipeline.report.model import Accepted
 from tests import factories as make
 from tests.report import samples
+from tests.report.site.samples import model_report
 
 
 def test_a_rejection_leads_with_the_rules_that_do_not_hold() -> None:
@@ -52,3 +58,34 @@ def test_groups_and_likely_causes_are_told() -> None:
     text = markdown.render(samples.rejected())
     assert "| tool-calling | 2 of 4 | 0.5 | 0.15 to 0.85 |" in text
     assert "| calls come as bare JSON in 1 of 3 answers" in text and "ollama#<!-- -->12174" in text
+
+
+def test_the_comparison_with_the_baseline_says_why_of_each_suite() -> None:
+    report = model_report()
+    text = markdown.render(report)
+    assert "**Against the baseline of 2026-03-01 (first release): ❔ incomparable**" in text
+    rows = {line.split(" | ")[1]: line for line in text.splitlines() if line.startswith("| ")}
+    assert "not the same hardware" in rows["check tiny-stop"] and rows["check tiny-stop"].startswith(
+        "| ❔ incomparable"
+    )
+    assert rows["eval tiny-choice"].startswith("| ▼ worse | eval tiny-choice | accuracy | 0.7778 | 0.537 | -0.2407 (")
+    assert "54 pairs; fail now: q029, q030, q031, q032, q033 and 8 more" in rows["eval tiny-choice"]
+    assert "no difference shown" in rows["eval tiny-perplexity"] and "2 pairs are equal" in rows["eval tiny-perplexity"]
+    assert "baseline" not in markdown.render(samples.accepted())
+
+
+def test_a_baseline_of_nothing_in_common_or_of_the_same_runs_is_told() -> None:
+    def told(ours: tuple[Run, ...], theirs: tuple[Run, ...]) -> str:
+        lock, report = make.lock(), samples.accepted()
+        found = compare(Side("before", lock, theirs), Side("now", lock, ours))
+        return markdown.render(replace(report, baseline=Accepted("2026-03-01", "[x](http://e.test) @all", found)))
+
+    runs = [run for run in make.sound_runs(make.lock()) if run.key.stage in ("check", "eval")]
+    same = told(tuple(runs), tuple(runs))
+    assert "= no difference shown**" in same and "both are the same runs" in same
+    assert "(\\[x\\](http<!-- -->" in same and "@<!-- -->all" in same
+    other = told(tuple(runs[:1]), tuple(runs[1:2]))
+    assert (
+        "❔ incomparable**" in other
+        and f"Only on record for before: {runs[1].key.stage} {runs[1].key.subject}" in other
+    )
