@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pipeline.core.errors import UsageError
 from pipeline.deploy.door.answers import Answer, Headers, Refusal, as_json
@@ -34,13 +34,16 @@ class Door:
     Raises UsageError when made with a file of keys, a certificate or names that can't be used.
     """
 
-    def __init__(self, settings: Settings, upstreams: Iterable[Upstream]) -> None:
+    def __init__(
+        self, settings: Settings, upstreams: Iterable[Upstream], news: Callable[[], object] = lambda: None
+    ) -> None:
         settings.check()
         self.settings, self.limits, self.held = settings, settings.limits, 0
         self._tls = settings.context()
         self._keys = Keys(settings.keys)
         self._hosts = LOOPBACK | settings.hosts
         self._rooms: dict[str, Room] = {}
+        self._news = news
         for one in upstreams:
             self.replace(one)
         self._log = AccessLog(settings.log)
@@ -65,7 +68,7 @@ class Door:
         if room := self._rooms.get(upstream.name):
             room.replace(upstream)
         else:
-            self._rooms[upstream.name] = Room(upstream, self.limits.queue, self.limits.wait)
+            self._rooms[upstream.name] = Room(upstream, self.limits.queue, self.limits.wait, self._news)
 
     def room(self, name: str) -> Room:
         """Return the place of a model, to pause it, to close it or to wait until it is empty. Raises UsageError."""
@@ -193,9 +196,13 @@ class Door:
         model = model_in(content)
         check_media(content)
         room = self._rooms[choose(model, self._served()).name]
-        takes_place = (
-            found.way is Way.GENERATE or not room.upstream.slots
-        )  # what comes in a pause waits, whatever it is
+        if request.method == "POST":
+            room.used = time.monotonic()
+        elif room.unloaded and not room.closed:
+            said = f"{room.upstream.name} is not loaded: the first request that wants an answer of it loads it"
+            raise Refusal(503, "not_loaded", said, [("Retry-After", "30")])
+        # What comes in a pause waits, whatever it is.
+        takes_place = found.way is Way.GENERATE or not room.upstream.slots
         upstream = await room.enter() if takes_place else room.visit()
         entered = time.monotonic()
         try:
@@ -216,9 +223,9 @@ class Door:
 
     async def _here(self, found: Route) -> Answer:
         if found.way is Way.MODELS:
-            return as_json(listed(self._served()))
+            return as_json(listed(self._rooms.values()))
         if found.way is Way.MODEL:
-            return as_json(described(choose(found.model, self._served())))
+            return as_json(described(self._rooms[choose(found.model, self._served()).name]))
         if found.way is Way.METRICS:
             return await self._measured()
         if found.way is Way.READY and (self.draining or not self._ready()):
@@ -226,7 +233,7 @@ class Door:
         return as_json({"status": "ok"})
 
     async def _measured(self) -> Answer:
-        served = list(self._served())
+        served = [one for one in self._served() if one.slots]
         texts = await asyncio.gather(*(fetch(one, "/metrics", _METRICS_WITHIN) for one in served))
         engines = {one: text for one, text in zip(served, texts, strict=True) if text is not None}
         self._metrics.bodies.set(self.held)
@@ -237,7 +244,7 @@ class Door:
         return [room.upstream for room in self._rooms.values()]
 
     def _ready(self) -> bool:
-        return any(not room.closed and room.upstream.slots for room in self._rooms.values())
+        return any(not room.closed and (room.upstream.slots or room.unloaded) for room in self._rooms.values())
 
     def _naming(self, entry: Entry, upstream: Upstream) -> Headers:
         entry.model, entry.digest, entry.lock = upstream.name, upstream.digest, upstream.lock

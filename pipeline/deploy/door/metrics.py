@@ -36,6 +36,7 @@ class Metrics:
         self._at = made(Gauge, "in_flight", "Requests at the engine", _OF)
         self._waiting = made(Gauge, "waiting", "Requests in the queue", _OF)
         self._up = made(Gauge, "engine_up", "1 when the engine tells its figures", _OF)
+        self._closed = made(Gauge, "out_of_service", "1 when requests for the model are refused", _OF)
         self.connections = made(Gauge, "connections", "Open connections of clients")
         self.bodies = made(Gauge, "bodies_bytes", "Bytes of requests in memory")
         self._lost = made(Gauge, "log_lines_lost", "Lines of the access log that could not be written")
@@ -59,13 +60,14 @@ class Metrics:
 
     def text(self, rooms: Iterable[Room], engines: Mapping[Upstream, str], lost: int, keys_refused: bool) -> bytes:
         """Return everything in Prometheus's text format; ``engines`` are the texts of those that answered."""
-        for gauge in (self._at, self._waiting, self._up):
+        for gauge in (self._at, self._waiting, self._up, self._closed):
             gauge.clear()
         for room in rooms:
             of = (room.upstream.name, room.upstream.digest)
             self._at.labels(*of).set(room.at())
             self._waiting.labels(*of).set(room.waiting)
             self._up.labels(*of).set(room.upstream in engines)
+            self._closed.labels(*of).set(bool(room.closed))
         self._lost.set(lost)
         self._keys.set(keys_refused)
         theirs = CollectorRegistry()

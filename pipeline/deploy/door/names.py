@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.deploy.door.answers import Refusal
 from pipeline.deploy.door.model import Upstream
+from pipeline.deploy.door.rooms import Room
 
 
 def content_of(body: bytes) -> dict[str, Any]:
@@ -48,8 +49,9 @@ def unknown(model: str, known: Iterable[Upstream]) -> Refusal:
     return Refusal(404, "model_not_found", f"{said}; there are: {names}")
 
 
-def described(one: Upstream) -> dict[str, Any]:
-    """Return what ``/v1/models`` says of a model, in OpenAI's and Anthropic's words and ours."""
+def described(room: Room) -> dict[str, Any]:
+    """Return what ``/v1/models`` says of a model, in OpenAI's and Anthropic's words, llama.cpp's (``status``) and ours."""
+    one = room.upstream
     return {
         "id": one.name,
         "object": "model",
@@ -61,10 +63,11 @@ def described(one: Upstream) -> dict[str, Any]:
         "aliases": list(one.names),
         "digest": one.digest,
         "lock": one.lock,
+        "status": {"value": room.state, **({"reason": room.closed} if room.closed else {})},
     }
 
 
-def listed(served: Iterable[Upstream]) -> dict[str, Any]:
+def listed(served: Iterable[Room]) -> dict[str, Any]:
     """Return the whole of ``/v1/models``."""
     data = [described(one) for one in served]
     ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.deploy.door.answers import Refusal
@@ -13,22 +15,39 @@ from pipeline.deploy.door.model import Upstream
 
 class Room:
     """One model's place. Its engine can be replaced at any time: what is at the old one ends there, what waits goes to
-    the new one.
+    the new one. ``closed`` says why it is out of service; ``unloaded``: an engine is started when somebody asks; ``used``:
+    when somebody last did, by the monotonic clock. ``news`` is called when somebody asks an unloaded model, and when the
+    last one has gone.
     """
 
-    def __init__(self, upstream: Upstream, queue: int, wait: float) -> None:
+    def __init__(self, upstream: Upstream, queue: int, wait: float, news: Callable[[], object] = lambda: None) -> None:
         self.upstream = upstream
-        self.closed = ""
+        self.closed, self._again = "", 0.0
+        self.unloaded, self.used, self._news = not upstream.slots, time.monotonic(), news
         self._queue, self._wait = queue, wait
         self._at: Counter[Upstream] = Counter()
         self._visits: Counter[Upstream] = Counter()
         self._waiting: deque[asyncio.Future[Upstream]] = deque()
         self._left = asyncio.Event()
-        self._usual = 1.0
+        self._usual, self._since = 1.0, 0.0
 
     @property
     def waiting(self) -> int:
         return len(self._waiting)
+
+    @property
+    def since(self) -> float | None:
+        """Since when somebody has waited, by the monotonic clock."""
+        return self._since if self._waiting else None
+
+    @property
+    def state(self) -> str:
+        """``loaded``, ``unloaded``, ``loading`` or ``failed``."""
+        if self.closed:
+            return "failed"
+        if self.upstream.slots:
+            return "loaded"
+        return "unloaded" if self.unloaded and not self._waiting else "loading"
 
     def at(self, upstream: Upstream | None = None) -> int:
         """Return how many requests an engine has; that of now, or another one."""
@@ -52,7 +71,11 @@ class Room:
             raise self._too_many("queue_full", f"{self.upstream.name} is busy, and {self._queue} requests wait already")
         loop = asyncio.get_running_loop()
         place: asyncio.Future[Upstream] = loop.create_future()
+        if not self._waiting:
+            self._since = time.monotonic()
         self._waiting.append(place)
+        if self.unloaded:
+            self._news()
         # Not asyncio.wait_for: on Python 3.11 that swallows a cancellation that meets a result.
         timer = loop.call_later(self._wait, self._tire, place)
         try:
@@ -74,8 +97,9 @@ class Room:
             del self._at[upstream]
         if seconds is not None:
             self._usual += (seconds - self._usual) / 8
-        self._left.set()
+        self.used = time.monotonic()
         self._call()
+        self._gone()
 
     def visit(self) -> Upstream:
         """Return the engine for a question that takes no place of it; ``went`` when it is answered."""
@@ -87,20 +111,28 @@ class Room:
         self._visits[upstream] -= 1
         if not self._visits[upstream]:
             del self._visits[upstream]
-        self._left.set()
+        self._gone()
 
     def replace(self, upstream: Upstream) -> None:
         """Let all that come or wait go to another engine from now on."""
-        self.upstream, self.closed = upstream, ""
+        self.upstream, self.closed, self.unloaded = upstream, "", not upstream.slots
+        self.used = time.monotonic()
         self._call()
 
     def pause(self) -> None:
         """Let requests wait, until ``replace``."""
         self.upstream = replace(self.upstream, slots=0)
 
-    def close(self, why: str) -> None:
-        """Take the model out of service: those that wait are refused, those that come too."""
-        self.closed = why
+    def unload(self) -> None:
+        """Let requests wait, as in a pause; the first that comes wants an engine."""
+        self.pause()
+        self.closed, self.unloaded = "", True
+
+    def close(self, why: str, again: float = 30.0) -> None:
+        """Take the model out of service: those that wait are refused, those that come too. They are told to come again
+        in so many seconds.
+        """
+        self.closed, self._again = why, again
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():
@@ -118,13 +150,19 @@ class Room:
             return not self._at[upstream] and not self._visits[upstream]
         return not self.busy and not self._visits.total()
 
+    def _gone(self) -> None:
+        self._left.set()
+        if self.idle():
+            self._news()
+
     def _free(self) -> bool:
         return self._at[self.upstream] < self.upstream.slots
 
     def _tire(self, place: asyncio.Future[Upstream]) -> None:
         if not place.done():
             self._waiting.remove(place)
-            said = f"{self.upstream.name} had no place in {self._wait:g} s"
+            what = "was not loaded" if self.unloaded else "had no place"
+            said = f"{self.upstream.name} {what} in {self._wait:g} s"
             place.set_exception(self._too_many("waited_too_long", said))
 
     def _call(self) -> None:
@@ -141,4 +179,4 @@ class Room:
 
     def _out_of_service(self) -> Refusal:
         message = f"{self.upstream.name} is out of service: {self.closed}"
-        return Refusal(503, "out_of_service", message, [("Retry-After", "30")])
+        return Refusal(503, "out_of_service", message, [("Retry-After", str(max(1, math.ceil(self._again))))])

@@ -8,6 +8,7 @@ import pytest
 from pipeline.deploy.door.answers import Refusal
 from pipeline.deploy.door.model import Upstream
 from pipeline.deploy.door.names import choose, content_of, listed, model_in
+from pipeline.deploy.door.rooms import Room
 
 ONE = Upstream("one", "sha256:" + "a" * 64, "sha256:" + "b" * 64, Path("/one.sock"), "secret-key")
 TWO = replace(ONE, name="two", digest="sha256:" + "c" * 64)
@@ -27,7 +28,7 @@ def test_what_is_not_served_is_told_with_what_is(model: str) -> None:
 
 
 def test_the_list_holds_digests_and_no_secret() -> None:
-    content = listed([ONE, TWO])
+    content = listed(Room(one, 1, 1.0) for one in (ONE, TWO))
     assert [(one["id"], one["digest"], one["lock"]) for one in content["data"]] == [
         (one.name, one.digest, one.lock) for one in (ONE, TWO)
     ]

@@ -115,6 +115,37 @@ def test_a_paused_model_lets_wait_and_a_closed_one_refuses() -> None:
     asyncio.run(play())
 
 
+def test_an_unloaded_model_is_wanted_by_the_first_that_comes_and_closed_ones_say_when_to_come_again() -> None:
+    async def play() -> None:
+        news: list[str] = []
+        room = Room(replace(OLD, slots=0), 1, 0.05, lambda: news.append(room.state))
+        assert room.unloaded and (room.state, room.since, news) == ("unloaded", None, [])
+        waiting = asyncio.create_task(room.enter())
+        await asyncio.sleep(0)
+        assert (room.state, news) == ("loading", ["loading"]) and room.since
+        assert refused(await settled(room.enter())) == ["queue_full"]
+        (tired,) = await settled(waiting)
+        assert isinstance(tired, Refusal) and b"was not loaded in 0.05 s" in tired.answer.body
+        waiting = asyncio.create_task(room.enter())
+        await asyncio.sleep(0)
+        room.replace(OLD)
+        assert await waiting == OLD and room.state == "loaded" and not room.unloaded and len(news) == 2
+        before = room.used
+        room.leave(OLD, 0.01)
+        assert news[2:] == ["loaded"] and room.used > before
+        room.unload()
+        waiting = asyncio.create_task(room.enter())
+        await asyncio.sleep(0)
+        room.close("it does not start", again=7.2)
+        (closed,) = await settled(waiting)
+        assert isinstance(closed, Refusal) and dict(closed.answer.headers)["Retry-After"] == "8"
+        assert room.state == "failed"
+        room.unload()
+        assert room.state == "unloaded" and not room.closed
+
+    asyncio.run(play())
+
+
 def test_questions_take_no_place_and_still_an_engine_that_has_one_is_not_empty() -> None:
     async def play() -> None:
         room = Room(OLD, queue=1, wait=5)
