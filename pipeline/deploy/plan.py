@@ -83,14 +83,17 @@ class Plan:
     steps: tuple[str, ...] = ()
 
 
-def require_fits(order: Order) -> None:
-    """Raise UsageError, with the arithmetic, when the model needs more memory than the machine has."""
-    have = order.host.memory
-    if have is None or order.gpu or order.limit <= have:
+def require_fits(order: Order, given: int | None = None) -> None:
+    """Raise UsageError, with the arithmetic, when the model needs more memory than is ``given`` in bytes; where nobody says, than the
+    machine has.
+    """
+    have = order.host.memory if given is None else given
+    if have is None or (given is None and order.gpu) or order.limit <= have:
         return
+    whose = "this machine has" if given is None else "it may take"
     said = (
         f"{order.lock.name} does not fit: weights {_mib(order.memory.weights)} + KV cache {_mib(order.memory.kv)}, and a quarter and "
-        f"{_mib(_OVERHEAD)} more for buffers, make {_mib(order.limit)}; this machine has {_mib(have)}"
+        f"{_mib(_OVERHEAD)} more for buffers, make {_mib(order.limit)}; {whose} {_mib(have)}"
     )
     raise UsageError(said, hint="a smaller quantization, fewer slots or a shorter context in the spec")
 
