@@ -133,7 +133,8 @@ def _streamed(parts: Iterator[bytes]) -> Answer:
         raise
     except (httpx.HTTPError, OSError) as error:
         broken = str(error) or type(error).__name__
-    answer = assemble(events(received.decode(errors="replace").splitlines()))
+    # Lines of bytes: those of text end at U+2028 and the like as well, which may stand in an answer.
+    answer = assemble(events(line.decode(errors="replace") for line in received.splitlines()))
     if broken and not answer.trouble:
         answer = Answer(**{**vars(answer), "trouble": Trouble("server_crash", f"the connection broke: {broken}")})
     return answer

@@ -29,6 +29,15 @@ def test_a_whole_and_a_streamed_answer() -> None:
     assert [request["stream"] for request in server.requests] == [False, True]
 
 
+def test_separators_of_unicode_in_an_answer_end_no_event() -> None:
+    said = "one\u2028two\u2029three\x85four"
+    stream = sse({"content": "SAID"}).replace("SAID", said)  # as llama-server writes them: not escaped
+    with scripted(lambda handler, body: handler.send_text(stream, kind="text/event-stream")) as (_, client):
+        answer = ask_stream(client, {"messages": []}, timeout=5)
+    assert answer.content == said
+    assert not answer.problems and not answer.trouble
+
+
 def test_a_refusal_says_why() -> None:
     with scripted(
         lambda handler, body: handler.send_json({"error": {"code": 500, "message": "out of\nmemory"}}, 500)

@@ -46,7 +46,7 @@ def play(subject: Subject) -> Played:
         return Played(missing=reason)
     reading = subject.spoken.reading
     if reading is None:
-        return Played(missing="the engine does not read the vocabulary")
+        return Played(missing=subject.spoken.missing or "the engine does not read the vocabulary")
     if subject.served.refusal:  # it would be refused again, or waited for again
         return Played(missing="llama-server does not start with the template")
     ends = {subject.vocabulary.text(number) or "" for number in reading.ends} - {""}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.core.errors import EngineError
+from pipeline.lint.model import UNASKED
 from pipeline.lint.probes import ANSWER, PLAIN, ROUNDS, SECOND
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def speak(subject: Subject) -> Spoken:
     try:
         said = read_vocabulary(subject.header, [(text, False) for text in (*prompts.values(), *tails.values())])
     except EngineError as error:
-        return Spoken(missing=error.message)
+        return Spoken(missing=f"{UNASKED}{error.message.splitlines()[0]}")
     if isinstance(said, Refusal):
         return Spoken(refusal=said)
     return Spoken(

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.lint.engine import skipped
+from pipeline.lint.evidence import playback as played
 from pipeline.lint.evidence.vocabulary import ANSWERED, SPLIT
+from pipeline.lint.model import NotJudged
 from pipeline.runtime import vocabulary
 from pipeline.runtime.build import EngineBuild
 from tests import zoo
@@ -39,6 +42,12 @@ def test_a_completion_model_is_read_without_prompts(tmp_path: Path) -> None:
     assert spoken.reading and spoken.prompts == {}
 
 
-def test_without_the_bindings_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_bindings_its_rules_are_unknown_and_not_clean(
+    monkeypatch: pytest.MonkeyPatch, engine_build: EngineBuild
+) -> None:
     monkeypatch.setattr(vocabulary, "bound_library", lambda: None)
-    assert "not installed" in replace(sound()).spoken.missing
+    subject = replace(sound(), engine=engine_build)
+    assert "not installed" in subject.spoken.missing
+    unasked = {code for code, reason in skipped(subject).items() if NotJudged(code, reason).unasked}
+    assert unasked >= {"A601", "A602", "A603", "A604"}
+    assert played.play(subject).missing == subject.spoken.missing
