@@ -19,7 +19,7 @@ def gather(
     project: Project, store: Store, lock: Lockfile, results: bytes | None = None, spec_path: Path | None = None
 ) -> Packed:
     """Return a model with its files (from the store, not read yet), its spec (``specs/NAME.yaml`` unless it is elsewhere), its
-    suites and results.
+    suites, attestations and results.
 
     Raises LockOutOfDate when a suite is not the locked one, UsageError for a path that not every system takes.
     """
@@ -37,9 +37,19 @@ def gather(
     layers.append(Layer("spec", f"specs/{lock.name}.yaml", "application/yaml", spec))
     for name in sorted(lock.suites):
         layers += _suite(project.suites / name, name, lock)
+    layers += _attestations(project.attestations / lock.name, lock.name)
     if results is not None:
         layers.append(Layer("results", "results.json", "application/json", Blob.of(results)))
     return Packed(lock, tuple(layers))
+
+
+def _attestations(folder: Path, name: str) -> list[Layer]:
+    """Return what ``assay attest`` has written. Whether it holds is asked where it arrives: ``assay verify --require-signed``."""
+    files = [path for pattern in ("*.dsse.json", "*.sig") for path in sorted(folder.glob(pattern)) if path.is_file()]
+    return [
+        Layer("attestation", f"attestations/{name}/{path.name}", "application/json", Blob.of(path.read_bytes()))
+        for path in files
+    ]
 
 
 def _suite(folder: Path, name: str, lock: Lockfile) -> list[Layer]:

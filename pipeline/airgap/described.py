@@ -17,6 +17,7 @@ REF = "org.opencontainers.image.ref.name"
 MODEL_TYPE = "application/vnd.assay.model.v1"
 LOCK_TYPE = "application/vnd.assay.lock.v1+json"
 _MOST_JSON = 16 << 20
+_ATTESTATION = re.compile(r"[a-z]{1,40}\.(dsse\.json|sig)")
 _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -108,7 +109,7 @@ def _model(bundle: Tar | Folder, descriptor: Any) -> Model:
 
 
 def _complete(name: str, lock: Any, files: list[File]) -> None:
-    """Raise Damaged unless the files are those of the lock, its spec and its suites, and the results at most."""
+    """Raise Damaged unless the files are those of the lock, its spec and its suites, and results and attestations at most."""
     left = Counter(files)
     for file in lock["files"]:
         one = File(file["role"], file["path"], file["sha256"][7:], file["size"])
@@ -121,7 +122,7 @@ def _complete(name: str, lock: Any, files: list[File]) -> None:
         if one.role == "suite" and is_safe(one.title) and one.title.startswith("evals/"):
             _, suite, path = one.title.split("/", 2)
             suites.setdefault(suite, {})[path] = "sha256:" + one.hex
-        elif (one.role, one.title) not in (("spec", f"specs/{name}.yaml"), ("results", "results.json")):
+        elif not _has_a_place(name, one):
             raise Damaged(f"{name}: {shown(one.title)} has no place in a bundle; refused")
     titles = [one.title.casefold() for one in rest]
     if len(set(titles)) < len(titles) or "spec" not in [one.role for one in rest]:
@@ -131,6 +132,13 @@ def _complete(name: str, lock: Any, files: list[File]) -> None:
     if found != wanted:
         odd = sorted(suite for suite in {*found, *wanted} if found.get(suite) != wanted.get(suite))
         raise Damaged(f"{name}: other suites than the lock names: {shown(', '.join(odd))}")
+
+
+def _has_a_place(name: str, file: File) -> bool:
+    if file.role == "attestation":
+        folder, _, inner = file.title.rpartition("/")
+        return folder == f"attestations/{name}" and bool(_ATTESTATION.fullmatch(inner))
+    return (file.role, file.title) in (("spec", f"specs/{name}.yaml"), ("results", "results.json"))
 
 
 def is_safe(path: str) -> bool:

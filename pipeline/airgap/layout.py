@@ -101,7 +101,7 @@ def layout(models: Sequence[Packed], others: Sequence[dict[str, Any]] = ()) -> l
         entries.append({**descriptor(MANIFEST_TYPE, made, {REF: name}), "artifactType": MODEL_TYPE})
         described += [made, config]
         for layer in model.layers:
-            (small if layer.role in ("spec", "suite", "results") else large).append(layer.blob)
+            (small if layer.role in ("spec", "suite", "results", "attestation") else large).append(layer.blob)
     entries.sort(key=lambda entry: str(entry["annotations"][REF]))
     index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries}
     blobs = {blob.digest: blob for blob in [*described, *small, *large]}

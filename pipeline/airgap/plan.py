@@ -53,7 +53,7 @@ def plan(bundle: Bundle, models: list[Model], project: Project, *, force: bool =
     wanted: dict[Path, str] = {}
     for model in models:
         for file in model.files:
-            if file.role in ("spec", "suite"):
+            if file.role in ("spec", "suite", "attestation"):
                 target = project.root / file.title
                 if wanted.setdefault(target, file.hex) != file.hex:
                     raise UsageError(

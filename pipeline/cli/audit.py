@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.command import NAME, App, command
+from pipeline.cli.command import NAME, PUBLIC_KEYS, App, command
 
 if TYPE_CHECKING:
     from pipeline.flow.auditing import Audit
@@ -18,18 +19,22 @@ if TYPE_CHECKING:
 @click.option(
     "--expect", default="", metavar="sha256:…", help="A digest of the log that you kept: it must hold that line."
 )
-def audit(app: App, name: str, expect: str) -> int:
+@PUBLIC_KEYS
+def audit(app: App, name: str, expect: str, public_keys: tuple[Path, ...]) -> int:
     """Check the whole chain of a deployment: live process, log, decision, results, lock, spec, bytes. All is checked again.
 
-    Exit 5 when bytes are not those that were tested, 7 when another link is broken.
+    With a public key also that it attests the lock and the gate's yes. Exit 5 when bytes are not those that were tested, 7 when
+    another link is broken.
 
     \b
     assay audit tiny-chat
     assay audit tiny-chat --json > audit.json
+    assay audit tiny-chat --public-key key.pub
     """
+    from pipeline.attest.keys import read_all
     from pipeline.flow.auditing import audit as audit_
 
-    found = audit_(app.session(offline=True), name, expect=expect)
+    found = audit_(app.session(offline=True), name, expect=expect, keys=read_all(public_keys) if public_keys else ())
     app.answer("audit", _content(found), "\n".join(_lines(found)))
     return found.exit_code
 

@@ -158,3 +158,10 @@ class _Rate(click.ParamType[int]):
 RATE = _Rate()
 NAMES = click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_names)
 NAME = click.argument("name", metavar="NAME", shell_complete=complete_names)
+PUBLIC_KEYS = click.option(
+    "--public-key",
+    "public_keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A trusted key in PEM, or a folder of them (*.pem, *.pub). Can be given several times.",
+)

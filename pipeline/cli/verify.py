@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.command import NAMES, App, command
+from pipeline.cli.command import NAMES, PUBLIC_KEYS, App, command
 from pipeline.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 )
 @click.option("--repair", is_flag=True, help="With --deep: fetch what is bad again, of a bad blob only the bad 64 MiB.")
 @click.option("--require-signed", is_flag=True, help="Refuse what no trusted key attests, or the gate did not accept.")
-@click.option(
-    "--public-key",
-    "public_keys",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="A trusted key in PEM, or a folder of them (*.pem, *.pub). Can be given several times.",
-)
+@PUBLIC_KEYS
 def verify(
     app: App, names: tuple[str, ...], deep: bool, repair: bool, require_signed: bool, public_keys: tuple[Path, ...]
 ) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.attest.keys import PublicKey
 from pipeline.core.canonical import digest_of, plain
-from pipeline.core.errors import AssayError, DeployError, DigestMismatch
+from pipeline.core.errors import AssayError, DeployError, DigestMismatch, NotSigned
 from pipeline.core.project import Project
 from pipeline.deploy.history import Wish, standing
 from pipeline.deploy.kept import kept
 from pipeline.deploy.log import Line, Log, log_path, read
+from pipeline.flow.attesting import signed
 from pipeline.flow.session import Session
 from pipeline.flow.status import Stand, stand_of
 from pipeline.lock.meaning import meaning
@@ -60,8 +62,9 @@ class Audit:
         return min(codes, default=0)
 
 
-def audit(session: Session, name: str, *, expect: str = "") -> Audit:
-    """Walk and check the chain of a deployment; nothing is changed. ``expect`` is a digest that the log must hold a line of.
+def audit(session: Session, name: str, *, expect: str = "", keys: Sequence[PublicKey] = ()) -> Audit:
+    """Walk and check the chain of a deployment; nothing is changed. ``expect`` is a digest that the log must hold a line
+    of; of ``keys`` one must attest the lock, and that the gate accepted it.
 
     Raises DeployError for a name that the log doesn't know.
     """
@@ -81,6 +84,8 @@ def audit(session: Session, name: str, *, expect: str = "") -> Audit:
         lock = kept(project.state, event.lock)
         links += _lock(project, event.lock, lock)
         links.append(_blobs(session, lock))
+        if keys:
+            links.append(_attested(session, lock, keys))
     except AssayError as error:
         links.append(Link("lock", error.message, BYTES))
     decision = _decision(project, line)
@@ -115,6 +120,14 @@ def run_digest(run: Run) -> str:
 def decision_digest(decision: Decision) -> str:
     """Return the digest of a decision as it is on record."""
     return str(digest_of(plain(asdict(decision))))
+
+
+def _attested(session: Session, lock: Lockfile, keys: Sequence[PublicKey]) -> Link:
+    try:
+        found = signed(session, lock, keys)
+    except NotSigned as error:
+        return Link("signed", error.message, error.exit_code)
+    return Link("signed", "\n".join(f"{one.kind} by key {one.key.id[:12]}: {one.said}" for one in found))
 
 
 def _log(log: Log, expect: str) -> Link:

@@ -39,6 +39,18 @@ FORGED: dict[str, tuple[Callable[[Json, Json], Any], str]] = {
     "a NUL": (annotate(2, TITLE, "evals/few/items\0.jsonl"), "no place in a bundle"),
     "another suite's path": (annotate(2, TITLE, "evals/many/items.jsonl"), "other suites than the lock names"),
     "another spec": (annotate(1, TITLE, "specs/other.yaml"), "specs/other.yaml has no place"),
+    "an attestation of another": (
+        lambda m, lock: m["layers"][2]["annotations"].update(
+            {ROLE: "attestation", TITLE: "attestations/other/gate.dsse.json"}
+        ),
+        "no place in a bundle",
+    ),
+    "an attestation upwards": (
+        lambda m, lock: m["layers"][2]["annotations"].update(
+            {ROLE: "attestation", TITLE: "attestations/small/../x.sig"}
+        ),
+        "no place in a bundle",
+    ),
     "another size": (lambda m, lock: m["layers"][0].update(size=7), "bytes, want 7"),
     "a size that is true": (lambda m, lock: m["layers"][0].update(size=True), "not a digest and a size"),
     "a path as digest": (lambda m, lock: m["layers"][0].update(digest="sha256:../../x"), "not a digest and a size"),

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.airgap.bundle import write_bundle
+from pipeline.airgap.contents import gather
+from pipeline.airgap.importing import take_in
 from pipeline.attest.check import BUNDLE_FILE, PROVENANCE_FILE, SUMMARY_FILE
 from pipeline.attest.keys import PrivateKey
-from pipeline.core.errors import DigestMismatch, NotSigned
+from pipeline.core.errors import DigestMismatch, NotSigned, UsageError
 from pipeline.core.project import Project
 from pipeline.flow.attesting import attest, signed
 from pipeline.flow.judge import judge
 from pipeline.flow.session import Session
+from tests.airgap.bundles import elsewhere
 from tests.attest.signing import private
 from tests.projects import edit, flip
 
@@ -43,6 +47,19 @@ def test_from_the_record_to_signed_files_and_back(tested: Project, tmp_path: Pat
     assert [one.kind for one in signed(session, lock, [key.public])] == ["provenance", "gate", "model-signing"]
     attested(tested, key)
     assert {path.name: path.read_bytes() for path in folder_of(tested).iterdir()} == first
+
+
+def test_attestations_cross_the_gap(tested: Project, tmp_path: Path) -> None:
+    key = private(tmp_path)
+    session = attested(tested, key)
+    lock = session.current("small")
+    write_bundle([gather(tested, session.store, lock)], tmp_path / "small.tar")
+    other, store = elsewhere(tmp_path / "elsewhere")
+    take_in(tmp_path / "small.tar", other, store)
+    assert len(signed(Session(other), lock, [key.public])) == 3
+    (folder_of(other) / SUMMARY_FILE).write_text("{}")
+    with pytest.raises(UsageError, match=r"gate\.dsse\.json"):
+        take_in(tmp_path / "small.tar", other, store)
 
 
 def test_an_accepted_model_is_attested(assayed: Project, tmp_path: Path) -> None:

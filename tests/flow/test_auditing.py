@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -11,10 +12,12 @@ from pipeline.core.errors import DeployError
 from pipeline.core.project import Project
 from pipeline.deploy.kept import kept_path
 from pipeline.deploy.log import log_path
+from pipeline.flow.attesting import attest
 from pipeline.flow.auditing import Audit, audit
 from pipeline.flow.deploying import Wanted, deploy
 from pipeline.flow.judge import judge
 from pipeline.flow.session import Session
+from tests.attest.signing import private
 from tests.projects import edit, flip
 
 
@@ -45,7 +48,7 @@ def deployed(written: Project, tmp_path: Path) -> Project:
     return session.project
 
 
-def audited(project: Project, **options: str) -> Audit:
+def audited(project: Project, **options: Any) -> Audit:
     return audit(Session(project, offline=True), "small", **options)
 
 
@@ -69,6 +72,19 @@ def test_a_sound_chain_has_every_link(deployed: Project) -> None:
     assert found.hardware and found.hardware["cpu_model"]
     assert found.lock and found.line.event.lock == str(found.lock.digest)
     assert audited(deployed, expect=found.head).exit_code == 0
+
+
+def test_with_a_key_it_tells_who_signed(deployed: Project, tmp_path: Path) -> None:
+    key, session = private(tmp_path), Session(deployed)
+    assert broken(audited(deployed, keys=[key.public])).keys() == {"signed"}
+    attest(session, session.current("small"), key, deployed.attestations / "small")
+    found = audited(deployed, keys=[key.public])
+    assert found.exit_code == 0
+    (said,) = [link.said for link in found.links if link.name == "signed"]
+    assert [line.split()[0] for line in said.splitlines()] == ["provenance", "gate", "model-signing"]
+    assert key.public.id[:12] in said
+    found = audited(deployed, keys=[private(tmp_path, name="other").public])
+    assert found.exit_code == 5 and broken(found).keys() == {"signed"}
 
 
 def tampered_log(project: Project) -> None:
