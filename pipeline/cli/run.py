@@ -29,25 +29,31 @@ def run(app: App, names: tuple[str, ...], force: bool, offline: bool) -> int:
     """
     from pipeline.cli.console import progress_for
     from pipeline.flow.run import run as run_one
+    from pipeline.flow.site import refresh
 
     session = app.session(offline=offline)
     board = session.progress = progress_for(app.quiet)
     chosen = session.names(names)
     done = []
+    page = None
     with board.shown():
-        for name in chosen:
-            lead = f"{name}  " if len(chosen) > 1 else ""
+        try:
+            for name in chosen:
+                lead = f"{name}  " if len(chosen) > 1 else ""
 
-            def told(step: str, state: str, detail: str, lead: str = lead) -> None:
-                board.step(lead + step, state, detail)
+                def told(step: str, state: str, detail: str, lead: str = lead) -> None:
+                    board.step(lead + step, state, detail)
 
-            done.append(run_one(session, name, force=force, told=told))
+                done.append(run_one(session, name, force=force, told=told))
+        finally:  # also when it is interrupted: what was finished is on record and has its report
+            if any(ran.reports for ran in done):
+                page = refresh(session)
     for ran in done:
         if ran.error:
             show(ran.error)
-    app.answer(
-        "run", {"models": [_content(ran) for ran in done]}, "\n".join(line for ran in done for line in _lines(ran))
-    )
+    lines = [line for ran in done for line in _lines(ran)] + ([f"catalog  {page}"] if page else [])
+    content = {"models": [_content(ran) for ran in done], "catalog": str(page) if page else None}
+    app.answer("run", content, "\n".join(lines))
     return max(ran.exit_code for ran in done)
 
 

@@ -89,17 +89,19 @@ def _here(session: Session, lock: Lockfile) -> tuple[str, str]:
     return str(session.require_engine(lock).identity.digest), str(session.hardware.digest)
 
 
-def _marks(report: Report) -> tuple[str | None, str]:
-    return report.decision.id if report.decision else None, report.version
+def _marks(report: Report) -> tuple[str | None, str, str]:
+    before = report.baseline.comparison.tasks if report.baseline else ()
+    return report.decision.id if report.decision else None, report.version, " ".join(task.run_a for task in before)
 
 
-def _shown(path: Path) -> tuple[str | None, str]:
-    """Return which decision, by which version, a JSON report shows."""
+def _shown(path: Path) -> tuple[str | None, str, str]:
+    """Return which decision, by which version, and which baseline a JSON report shows."""
     try:
         content = json.loads(path.read_bytes())
-        return content["decision"]["id"], content["assay_version"]
+        before = content["baseline"]["comparison"]["tasks"] if content["baseline"] else ()
+        return content["decision"]["id"], content["assay_version"], " ".join(task["run_a"] for task in before)
     except (OSError, ValueError, KeyError, TypeError):
-        return None, ""
+        return None, "", ""
 
 
 def _same(one: Decision, other: Decision) -> bool:

@@ -42,7 +42,8 @@ def run(session: Session, name: str, *, force: bool = False, told: Told = lambda
     """Do everything for one spec: lock --check, fetch, verify, lint, check, eval, bench, gate, report.
 
     What is on record for the same digests is not done again unless forced. ``told`` hears (step, state, detail). Errors
-    end this spec's run and are kept in the result, so that other specs still have their turn.
+    end this spec's run and are kept in the result, so that other specs still have their turn. Write the catalog after the
+    last of them: ``refresh`` of the site.
     """
     began, ran = time.monotonic(), Ran(name)
     board = _Board(told, ran.done)
@@ -68,7 +69,7 @@ def run(session: Session, name: str, *, force: bool = False, told: Told = lambda
         board.end("ok" if accepted else "rejected", "accepted" if accepted else "")
 
         board.begin("report")
-        ran.reports = write_model(session, report, alone=True, again=force)
+        ran.reports = write_model(session, report, again=force)
         board.end("ok", ran.reports[0].name if ran.reports else "")
     except (AssayError, OSError) as error:
         ran.error = error if isinstance(error, AssayError) else refusal(error)

@@ -22,10 +22,12 @@ from pipeline.flow.session import Session
 from pipeline.lock.load import read_lock
 from pipeline.record.history import bench_of, first_metrics, machines
 from pipeline.report.build import facts_of
+from pipeline.report.formats.html import shown_decision
 from pipeline.report.model import Pages, Report
 from pipeline.report.site.items import file_of, large, paged
 from pipeline.report.site.model import Catalog, Entry, Link, Machine, Measured
 from pipeline.report.site.render import catalog_page, compare_page, items_page, machine_page
+from pipeline.spec.load import spec_files
 
 if TYPE_CHECKING:
     from pipeline.flow.catalog import Entry as Judged
@@ -56,9 +58,21 @@ def write_site(session: Session, names: Sequence[str], *, all_: bool) -> list[Pa
     return [*written, *write_machines(session), write_index(session)]
 
 
-def write_model(session: Session, report: Report, *, alone: bool = False, again: bool = True) -> list[Path]:
-    """Write a model's report, and the items of its large suites. It links to catalog and machine; where it is written
-    ``alone``, to those that are there. ``again`` as in ``write_reports``.
+def refresh(session: Session) -> Path | None:
+    """Write what shows all models together anew, so that it agrees with the reports of some that were just written: the catalog and
+    the page of this machine. Returns the catalog; what keeps it from being written is told, and None returned.
+    """
+    try:
+        write_machines(session, here_only=True)
+        return write_index(session)
+    except AssayError as error:
+        session.progress.note(f"no catalog: {error.message}")
+        return None
+
+
+def write_model(session: Session, report: Report, *, again: bool = True) -> list[Path]:
+    """Write a model's report, and the items of its large suites. It links to catalog and machine, so write them too. ``again`` as in
+    ``write_reports``.
     """
     folder = session.project.reports
     long = [run for run in report.runs if large(run)]
@@ -71,21 +85,19 @@ def write_model(session: Session, report: Report, *, alone: bool = False, again:
         if path not in kept:
             path.unlink()
     first = {run.id: f"items/{report.name}/{file_of(run, 1)}" for run in long}
-    others = (INDEX, _machine_file(str(session.hardware.digest)))
-    catalog_, machine = ("" if alone and not (folder / href).is_file() else href for href in others)
-    pages = Pages(catalog_, machine, first)
+    pages = Pages(INDEX, _machine_file(str(session.hardware.digest)), first)
     written = write_reports(session, replace(report, pages=pages), again=again)
     return [*written, *(folder / href for href in first.values())]
 
 
-def write_machines(session: Session) -> list[Path]:
-    """Write a page for every class of hardware on record, and this one."""
+def write_machines(session: Session, *, here_only: bool = False) -> list[Path]:
+    """Write a page for every class of hardware on record, and this one; or for this one alone."""
     reports, written = session.project.reports, []
     here, now = str(session.hardware.digest), datetime.now(UTC)
     known = machines(session.project.database)
     if all(digest != here for digest, _, _ in known):
         known.append((here, session.hardware.content(), []))
-    for digest, content, newest in known:
+    for digest, content, newest in (one for one in known if one[0] == here or not here_only):
         rows = bench_of(session.project.database, [one.run for one in newest])
         measured = tuple(
             Measured(
@@ -104,7 +116,7 @@ def write_machines(session: Session) -> list[Path]:
 def write_index(session: Session) -> Path:
     """Write the catalog of all specs, and links to the machines and comparisons that have pages."""
     reports = session.project.reports
-    judged = catalog(session, session.names(()))
+    judged = catalog(session, [path.stem for path in spec_files(session.project)])
     ids = [id for one in judged if one.decision for id in one.decision.run_ids]
     scores, speeds = first_metrics(session.project.database, ids), bench_of(session.project.database, ids)
     entries = []
@@ -146,10 +158,12 @@ def write_comparison(session: Session, comparison: Comparison, a: str, b: str) -
 
 
 def _entry(session: Session, judged: Judged) -> Entry:
-    page = f"{judged.name}.html"
+    page = session.project.reports / f"{judged.name}.html"
+    there = page.is_file()
     entry = Entry(
         *(judged.name, judged.state.value, judged.why, judged.fix, judged.waived),
-        page=page if (session.project.reports / page).is_file() else "",
+        page=page.name if there else "",
+        behind=there and judged.decision is not None and shown_decision(page) != judged.decision.id,
         decided=judged.decision.decided if judged.decision else None,
     )
     try:

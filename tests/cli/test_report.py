@@ -42,6 +42,23 @@ def test_the_site_is_written_compared_and_told(ask: Ask, assayed: Project) -> No
     assert "the first &lt;one&gt;" in (assayed.reports / "small.html").read_text()
 
 
+def test_a_run_leaves_a_catalog_that_agrees_with_its_reports(ask: Ask, assayed: Project) -> None:
+    index = assayed.reports / "index.html"
+    index.unlink(missing_ok=True)
+    code, out, _ = ask("run", "small", "--json")
+    assert code == 0 and json.loads(out)["catalog"] == str(index)
+    assert 'href="small.html"' in index.read_text() and 'class="badge pass"' in index.read_text()
+    (assayed.specs / "policy.yaml").write_text("license: {allow: [mit]}\n")
+    code, out, _ = ask("run", "small")
+    assert code == 1 and out.splitlines()[-1] == f"catalog  {index}"
+    assert "Rejected" in (assayed.reports / "small.html").read_text()
+    assert 'class="badge fail"' in index.read_text() and "earlier decision" not in index.read_text()
+    index.unlink()
+    (assayed.lockfiles / "small.lock.json").unlink()
+    code, out, _ = ask("run", "small", "--json")
+    assert code == 3 and json.loads(out)["catalog"] is None and not index.exists()
+
+
 def test_a_model_that_cannot_be_reported_keeps_no_other_from_it(ask: Ask, assayed: Project) -> None:
     (assayed.specs / "broken.yaml").write_text("name: broken\nsource: file:nothing.gguf\n")
     code, out, err = ask("report")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline.bench.model import BenchRow
@@ -20,6 +22,8 @@ WRITTEN = True
 ITEMS_SHOWN = 500
 OPEN_CASES = 3
 _COLUMNS = 8
+_HEAD = 4096
+_DECISION = re.compile('<meta name="assay-decision" content="([^"]*)">')
 
 
 def render(report: Report) -> str:
@@ -45,6 +49,13 @@ def render(report: Report) -> str:
         "OPEN_CASES": OPEN_CASES,
     }
     return environment.get_template("page.html.j2").render(report=report, lock=report.lock, decision=report.decision)
+
+
+def shown_decision(page: Path) -> str:
+    """Return the id of the decision that a page shows; "" where it shows none, or is none of ours."""
+    with page.open("rb") as file:
+        found = _DECISION.search(file.read(_HEAD).decode(errors="replace"))
+    return found[1] if found else ""
 
 
 def _of_bench(rows: Sequence[BenchRow], bounds: Mapping[str, Bounds]) -> Iterator[figures.Figure]:

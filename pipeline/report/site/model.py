@@ -14,7 +14,8 @@ from pipeline.report.model import Fact
 @dataclass(frozen=True)
 class Entry:
     """One model of the catalog. ``scores``: the first metric of each suite, by ``SUITE.METRIC``; ``bench``: what was measured;
-    ``page``: where its report lies, empty where there is none. ``size`` is in bytes.
+    ``page``: where its report lies, empty where there is none; ``behind``: it shows another decision than the one of now. ``size``
+    is in bytes.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Entry:
     fix: str = ""
     waived: tuple[str, ...] = ()
     page: str = ""
+    behind: bool = False
     decided: datetime | None = None
     size: int | None = None
     parameters: int | None = None
