@@ -14,8 +14,10 @@ from pipeline.core.files import fsync_folder, locked
 from pipeline.record import schema
 
 # SQL in this database reads and writes this database alone: no other file, no network, no extension download.
-# Small blocks: a new database is some hundred KiB instead of several MiB.
-_BLOCK = 16_384
+# Blocks of a quarter of the usual size: a new database is some hundred KiB, a large one not larger than with the usual.
+_BLOCK = 65_536
+# What does not fit goes to a folder beside the database; reports and merges of millions of rows need no more.
+_MEMORY = "512MB"
 _Config = dict[str, str | bool | int | float | list[str]]
 _CLOSED: _Config = {
     "enable_external_access": False,
@@ -86,7 +88,7 @@ def lock_of(database: Path) -> Path:
 
 def opened(database: str, config: _Config, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Open a database; a slow query draws no bar on stdout, where the answer goes."""
-    connection = duckdb.connect(database, read_only=read_only, config=config)
+    connection = duckdb.connect(database, read_only=read_only, config={"memory_limit": _MEMORY} | config)
     connection.execute("SET enable_progress_bar = false")
     return connection
 

@@ -110,12 +110,31 @@ def m005_baselines(connection: Connection) -> None:
     )
 
 
+def m006_compressed(connection: Connection) -> None:
+    """What was asked, answered and observed, compressed: it is nearly all of a record, and much of it repeats."""
+    texts = {"outcomes": ("request", "response"), "eval_items": ("detail",), "bench_rows": ("detail",)}
+    for table, compressed in texts.items():
+        known = "column_name, data_type, is_nullable, column_default FROM duckdb_columns()"
+        where = f"database_name = current_database() AND table_name = '{table}'"
+        columns = []
+        for name, kind, nullable, default in connection.execute(
+            f"SELECT {known} WHERE {where} ORDER BY column_index"
+        ).fetchall():
+            rules = [f'"{name}" {kind}', "USING COMPRESSION zstd" if name in compressed else ""]
+            columns.append(" ".join([*rules, "" if nullable else "NOT NULL", f"DEFAULT {default}" if default else ""]))
+        connection.execute(f"CREATE TABLE anew ({', '.join(columns)})")
+        connection.execute(f"INSERT INTO anew SELECT * FROM {table}")
+        connection.execute(f"DROP TABLE {table}")
+        connection.execute(f"ALTER TABLE anew RENAME TO {table}")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_results,
     m002_not_judged,
     m003_grades,
     m004_bench_intervals,
     m005_baselines,
+    m006_compressed,
 )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.core.errors import UsageError
 from pipeline.record import read, schema
+from pipeline.record.rows import result_rows, run_row
 from pipeline.record.write import Recorder
 from tests import factories as make
 
@@ -102,3 +103,24 @@ def test_outcomes_from_before_grades_get_the_one_that_their_diagnosis_names(tmp_
             )
     rows = read.query(database, "SELECT grade, attempt, sampled FROM outcomes ORDER BY position")
     assert rows.values.tolist() == [["no_call", 1, False], ["", 1, False]]
+
+
+def test_what_was_asked_and_answered_is_kept_compressed(tmp_path: Path) -> None:
+    database, run = tmp_path / "results.duckdb", make.sound_runs(LOCK)[1]
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name VARCHAR NOT NULL)")
+        for number, migration in enumerate(schema.MIGRATIONS[:5], start=1):
+            migration(connection)
+            connection.execute("INSERT INTO migrations VALUES (?, ?)", [number, migration.__name__])
+        described = connection.execute("DESCRIBE outcomes").fetchall()
+        for table, rows in result_rows(run).items():
+            for row in rows:
+                connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+        row = run_row(run, 1)
+        connection.execute(f"INSERT INTO runs VALUES ({', '.join('?' * len(row))})", row)
+        connection.execute("INSERT INTO eval_items SELECT 'x', n, 'i', 1, '{}' FROM range(5000) AS t (n)")
+    assert run.result.outcomes and read.run_by_id(database, run.id) == run
+    with duckdb.connect(str(database), read_only=True) as connection:
+        assert connection.execute("DESCRIBE outcomes").fetchall() == described
+        how = "SELECT DISTINCT compression FROM pragma_storage_info('eval_items') WHERE column_name = 'detail' "
+        assert connection.execute(f"{how} AND segment_type = 'JSON'").fetchall() == [("ZSTD",)]
