@@ -19,6 +19,7 @@ from pipeline.checks.probe import NoAnswer, Probe
 from pipeline.checks.streamed import differs
 from pipeline.checks.suite import Attempt, Case, CheckSuite, load_suite
 from pipeline.core.progress import SILENT, Progress
+from pipeline.core.search import Unsearchable
 from pipeline.runtime.answer import Answer, Trouble
 from pipeline.runtime.ask import ask, ask_stream, healthy
 
@@ -158,6 +159,8 @@ def _judge(name: str, seen: Seen, argument: Any) -> Fault | None:
         return assertions()[name].judge(seen, argument)
     except NoAnswer as error:
         return _of_trouble(error.trouble)
+    except Unsearchable as error:
+        return Fault("not_reached", str(error), Verdict.UNKNOWN)
 
 
 def _of_trouble(trouble: Trouble) -> Fault:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from pipeline.core import search
+
 LONGEST = 20_000
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NUMBER = re.compile(
@@ -53,8 +55,8 @@ def contains(text: str, wanted: Sequence[str]) -> bool:
 
 
 def regex(text: str, pattern: str) -> bool:
-    """Tell whether the pattern is found anywhere in the answer; ``^`` and ``$`` are its ends."""
-    return re.search(pattern, clean(text)) is not None
+    """Tell whether the pattern is found anywhere in the answer; ``^`` and ``$`` are its ends. Raises Unsearchable."""
+    return search.found(pattern, clean(text))
 
 
 def last_number(text: str) -> Decimal | None:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+from pipeline.core import search
+
 NOTES = ("title", "description", "default", "examples", "$schema", "$id", "$comment", "$defs", "definitions")
 KNOWN = (
     "type", "enum", "const", "properties", "required", "additionalProperties", "propertyNames", "minProperties", "maxProperties",
@@ -81,7 +83,8 @@ def faults(
     value: Any, schema: Any, root: Any = None, at: str = "$", depth: int = 0, following: frozenset[str] = frozenset()
 ) -> Iterator[str]:
     """Yield what is wrong with a value, each fault with its place (``$.items[2]``). ``following`` are the references that
-    led here from the same place: one that leads back to itself is fitted by nothing."""
+    led here from the same place: one that leads back to itself is fitted by nothing. Raises Unsearchable for a ``pattern``
+    that takes too long."""
     root = schema if root is None else root
     if depth > DEEPEST:
         yield f"{at}: nested too deeply"
@@ -114,7 +117,7 @@ def faults(
         yield from _array(value, schema, at, inner)
     elif isinstance(value, str):
         yield from _bounds(at, "characters", len(value), schema.get("minLength"), schema.get("maxLength"))
-        if "pattern" in schema and not re.search(schema["pattern"], value):
+        if "pattern" in schema and not search.found(schema["pattern"], value):
             yield f"{at}: {_shown(value)} does not fit {schema['pattern']}"
     elif _TYPES["number"](value):
         yield from _number(value, schema, at)

@@ -18,13 +18,17 @@ class Call:
     def parsed(self) -> dict[str, Any] | None:
         """Return the arguments as an object, or None where they are not one."""
         try:
-            value = json.loads(self.arguments)
+            value = json.loads(self.arguments, parse_constant=_refuse)
         except (ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 
     def __str__(self) -> str:
         return f"{self.name}({self.arguments})"
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.params import Listen, server_argv
 from pipeline.runtime.patches import given_as
+from pipeline.runtime.sound import require_numbers
 
 READY_WITHIN = 600.0
 _LOG_LINES = 5000  # a template that is refused may stand in it
@@ -81,7 +82,7 @@ def running(
 ) -> Iterator[Running]:
     """Run the locked model on a private unix socket, for checks and benchmarks; nobody else can reach it.
 
-    Raises EngineError when it does not start, or is not what the lock says.
+    Raises EngineError when it does not start, is not what the lock says, or computes what is no number.
     """
 
     def argv(listen: Listen, key_file: Path) -> tuple[str, ...]:
@@ -91,6 +92,7 @@ def running(
 
     with started((str(build.server),), build.environment, argv, ready_within) as server:
         server.props = prove(server.client, lock, weights)
+        require_numbers(server.client, lock.spec.engine.slots)
         yield server
 
 

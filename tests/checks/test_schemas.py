@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from pipeline.checks.schemas import misfit, unsound
+from pipeline.core.search import Unsearchable
 
 
 def test_the_place_of_a_misfit_is_named() -> None:
@@ -27,3 +30,13 @@ def test_a_schema_that_is_none() -> None:
 def test_nothing_is_fetched_and_circles_end() -> None:
     assert misfit(1, {"$ref": "https://example.invalid/x.json"}).startswith("the schema can't be used")
     assert misfit(1, {"$ref": "#"}).startswith("the schema can't be used")
+
+
+def test_patterns_are_searched_within_bounds() -> None:
+    numbered = {"patternProperties": {"^n": {"type": "integer"}}, "additionalProperties": False}
+    assert misfit({"n1": 1}, numbered) == ""
+    assert misfit({"n1": "1"}, numbered) == "n1: '1' is not of type 'integer'"
+    assert "'m' does not match any of the regexes" in misfit({"m": 1}, numbered)
+    assert misfit("ab", {"pattern": "^b"}) == "'ab' does not match '^b'"
+    with pytest.raises(Unsearchable):
+        misfit("a" * 60, {"pattern": r"(([a-z ]+)+)+\d$"})

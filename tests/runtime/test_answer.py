@@ -54,7 +54,8 @@ def test_what_is_no_completion_is_trouble(body: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [('{"a": 1}', {"a": 1}), ("[1]", None), ('{"a"', None), ("[" * 100_000, None)]
+    ("text", "value"),
+    [('{"a": 1}', {"a": 1}), ("[1]", None), ('{"a": NaN}', None), ('{"a"', None), ("[" * 100_000, None)],
 )
 def test_arguments_are_an_object_or_nothing(text: str, value: Any) -> None:
     assert Call("i", "f", text).parsed() == value

@@ -12,6 +12,7 @@ from pipeline.core.errors import EngineError, UsageError
 from pipeline.runtime.binding import Scorer
 from pipeline.runtime.build import find_engine
 from pipeline.runtime.packing import PACKED, Group, Packing, packs
+from tests.damaged import with_nan
 
 WEIGHTS = Path(__file__).parents[2] / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
 QUESTION = "<|im_start|>user\nWhat is the capital of {}?<|im_end|>\n<|im_start|>assistant\n"
@@ -205,3 +206,11 @@ def test_in_f32_packing_changes_next_to_nothing(tmp_path: Path) -> None:
             for mine, its in zip(ours, theirs, strict=True):
                 assert mine == pytest.approx(its, abs=0.001)
                 assert sum(mine) == pytest.approx(sum(its), abs=0.01)
+
+
+def test_logits_that_are_not_numbers_give_no_score(tmp_path: Path) -> None:
+    with Scorer(with_nan(WEIGHTS, tmp_path / "nan.gguf"), threads=1) as damaged:
+        with pytest.raises(EngineError, match="not numbers"):
+            list(damaged.score([damaged.group("The capital of France is", [" Paris", " Rome"])]))
+        with pytest.raises(EngineError, match="no direction"):
+            list(damaged.embed([damaged.tokenize("Paris")], "mean"))

@@ -24,6 +24,7 @@ from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.server import Running, prove, running
 from pipeline.spec.model import Chat
 from tests import zoo
+from tests.damaged import with_nan
 from tests.projects import alive, command_of, descendants, until
 
 HELLO = {"model": "small", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 8}
@@ -258,3 +259,15 @@ def test_stop_strings_of_the_spec_hold_for_whoever_asks(
         stopping = lock.model_copy(update={"argv": compile_argv(spec, lock.weights.digest)})
         with running(engine_build, stopping, weights=tiny_chat, template=None, threads=1) as started:
             assert said(started.client) == wanted
+
+
+def test_weights_that_give_no_numbers_are_no_model(
+    engine_build: EngineBuild, lock: Lockfile, tiny_chat: Path, tmp_path: Path
+) -> None:
+    damaged = with_nan(tiny_chat, tmp_path / "nan.gguf")
+    with (
+        pytest.raises(EngineError, match="are not numbers") as caught,
+        running(engine_build, lock, weights=damaged, template=None, threads=1),
+    ):
+        raise AssertionError("its answers would be judged")
+    assert "weights are damaged" in caught.value.hint

@@ -22,9 +22,11 @@ def judge(seen: Seen, argument: dict[str, Any]) -> Fault | None:
     if not content.strip() and seen.answer.reasoning.strip():
         return Fault("in_reasoning", f"the content is empty; the reasoning is {short(seen.answer.reasoning)}")
     try:
-        words = misfit(json.loads(content), argument)
+        value = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError):
         words = "the content is not JSON"
+    else:
+        words = misfit(value, argument)
     if not words:
         return None
     held = seen.request.get("response_format", {}).get("type", "text") != "text"
@@ -34,3 +36,7 @@ def judge(seen: Seen, argument: dict[str, Any]) -> Fault | None:
         if held
         else Fault("bad_json", said)
     )
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

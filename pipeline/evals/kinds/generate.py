@@ -10,8 +10,9 @@ How an answer is judged is said by ``match``, for the suite or for one item:
 - ``choice``: it takes the choice with index ``answer``, by letter (``B``, ``B. Rome``, ``The answer is B``) or by text.
 - ``schema``: it is JSON, bare or in one code fence, that fits ``answer``, a JSON Schema.
 
-All texts are compared in Unicode's NFKC form. An answer that the server could not give, or that the end of the context
-cut off, is unknown: it counts among all, never among the right. Intervals: Wilson, 95 %.
+All texts are compared in Unicode's NFKC form. An answer that the server could not give, that the end of the context cut
+off, or that takes a pattern longer than two seconds, is unknown: it counts among all, never among the right. Intervals:
+Wilson, 95 %.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.core.progress import Progress
+from pipeline.core.search import Unsearchable
 from pipeline.evals import matching
 from pipeline.evals.asking import Asked, answers_of, request_of, together
 from pipeline.evals.data import Data, place
@@ -142,7 +144,10 @@ def judge(config: Config, row: Row, answer: Answer) -> Judgement:
         return unknown
     match = row.match or config.match
     text = taken(config.take, answer.content)
-    right, reason = _judge(match, row, text, config.tolerance)
+    try:
+        right, reason = _judge(match, row, text, config.tolerance)
+    except Unsearchable as error:
+        return Judgement("unknown", str(error))
     if not right and (words := cut_off(answer, config.max_tokens)):
         return Judgement("unknown", words)
     if not right and answer.calls:

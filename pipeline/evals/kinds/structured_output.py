@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.core.progress import Progress
+from pipeline.core.search import Unsearchable
 from pipeline.evals.asking import Asked, answers_of, request_of, together
 from pipeline.evals.data import Data, place
 from pipeline.evals.intervals import wilson
@@ -139,7 +140,11 @@ def judge(config: Config, row: Row, answer: Answer) -> Judgement:
             return Judgement("unknown", words, no)
         ending = f"; it did not end within {config.max_tokens} tokens" if answer.finish_reason == "length" else ""
         return Judgement("wrong", f"the answer is no JSON: {error}{ending}", no)
-    if found := list(faults(value, row.wanted)):
+    try:
+        found = list(faults(value, row.wanted))
+    except Unsearchable as error:
+        return Judgement("unknown", str(error), no)
+    if found:
         return Judgement("wrong", "; ".join(found[:3]), no)
     other = [key for key, wanted in row.expect.items() if not _equal(value.get(key), wanted)]
     reason = f"it fits, but these have other values: {', '.join(other)}" if other else ""

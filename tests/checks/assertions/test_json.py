@@ -26,6 +26,7 @@ SCHEMA = {
         ("Bergen", "the content is not JSON"),
         ('```json\n{"city": "Bergen"}\n```', "the content is not JSON"),
         ("[" * 5000, "the content is not JSON"),
+        ('{"city": NaN}', "the content is not JSON"),
     ],
 )
 def test_content_is_held_against_the_schema(content: str, words: str | None) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pipeline.core.errors import DigestMismatch, SpecError, UsageError
 from pipeline.core.progress import SILENT
 from pipeline.evals.kinds.generate import EXAMPLE, Config, Row, ask_text, check, judge, load, measure, taken
+from pipeline.runtime.answer import Answer
 from tests.conftest import Serve
 from tests.evals.kinds.server import said, says, tiny
 
@@ -111,6 +112,11 @@ def test_an_answer_that_met_the_context_s_end_is_unknown_one_that_met_its_limit_
     long = judge(config(max_tokens=50), row(), said("It is", finish="length", tokens=50))
     assert long.verdict == "wrong" and "did not end within 50 tokens" in long.reason
     assert judge(config(), row(), said("Paris", finish="length", tokens=20)).verdict == "right"
+
+
+def test_an_answer_that_takes_a_pattern_too_long_is_unknown() -> None:
+    judged = judge(config(match="regex"), row(answer=r"(([a-z ]+)+)+\d$"), Answer("a" * 60, finish_reason="stop"))
+    assert judged.verdict == "unknown" and "takes more than 2 s" in judged.reason
 
 
 @pytest.mark.parametrize(("take", "text"), [("whole", "\na\nb\n"), ("first_line", "a"), ("last_line", "b")])
