@@ -25,9 +25,10 @@ class Alive:
 
 @dataclass(frozen=True)
 class State:
-    """``phase`` is starting, running, waiting (for the next start after a crash), stopped, failed or out of service. ``entry`` is the
-    digest of the log's line that it serves; ``engine`` the engine's process; ``restarts`` counts starts after crashes; ``since`` is
-    when it last answered, ISO 8601.
+    """``phase`` is starting, running, waiting (for the next start after a crash), switching (requests wait while the engine is
+    replaced), stopped, failed or out of service. ``entry`` is the digest of the log's line that it serves, ``coming`` of one that it is
+    about to serve instead; ``engine`` the engine's process; ``restarts`` counts starts after crashes; ``since`` is when it last answered,
+    ISO 8601; ``version`` is that of the Assay that wrote it.
     """
 
     entry: str
@@ -41,6 +42,8 @@ class State:
     since: str = ""
     restarts: int = 0
     reason: str = ""
+    coming: str = ""
+    version: str = ""
 
     @property
     def over(self) -> bool:

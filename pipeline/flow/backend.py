@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,10 @@ class Backend:
             raise EngineError(said, hint=f"see {self.log}")
         self._watch.look()
 
+    def client(self, timeout: float = 5.0) -> httpx.Client:
+        """Return a client of its socket, past any door; the caller closes it."""
+        return _client(self.upstream, timeout)
+
     def stop(self) -> None:
         """End it, at once. Safe to call twice."""
         self._held.close()
@@ -58,8 +63,11 @@ class Backend:
         self.stop()
 
 
-def start(session: Session, lock: Lockfile, log: Path) -> Backend:
-    """Fetch what is missing, hash every file, start the engine, and prove that it is what the lock says.
+def start(
+    session: Session, lock: Lockfile, log: Path, spawned: Callable[[Process], object] = lambda process: None
+) -> Backend:
+    """Fetch what is missing, hash every file, start the engine, and prove that it is what the lock says. ``spawned`` is told of
+    the process before it is ready; what it raises ends it.
 
     Raises DigestMismatch when the stored bytes are not the locked ones (now, or since they were hashed), EngineError when
     llama-server fails or says otherwise.
@@ -70,14 +78,19 @@ def start(session: Session, lock: Lockfile, log: Path) -> Backend:
         private = Path(made.enter_context(tempfile.TemporaryDirectory(prefix="assay-", dir=short_folder())))
         process, upstream = _spawn(session, session.stored(lock), log, private)
         made.callback(process.stop, _GRACE)
-        transport = httpx.HTTPTransport(uds=str(upstream.socket), verify=False)
-        headers = {"Authorization": f"Bearer {upstream.key}"}
-        with httpx.Client(transport=transport, base_url="http://localhost", headers=headers) as client:
+        spawned(process)
+        with _client(upstream) as client:
             with session.progress.task(f"load {lock.name}"):
                 wait_ready(process, Listen(str(upstream.socket)), READY_WITHIN)
             props = prove(client, lock, session.stored(lock).weights)
         watch.look()
         return Backend(lock, process, upstream, props, log, watch, made.pop_all())
+
+
+def _client(upstream: Upstream, timeout: float = 5.0) -> httpx.Client:
+    transport = httpx.HTTPTransport(uds=str(upstream.socket), verify=False)
+    headers = {"Authorization": f"Bearer {upstream.key}"}
+    return httpx.Client(transport=transport, base_url="http://localhost", headers=headers, timeout=timeout)
 
 
 def _spawn(session: Session, stored: Stored, log: Path, private: Path) -> tuple[Process, Upstream]:

@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.digest import Digest
-from pipeline.core.errors import FINDINGS, DeployError, EngineError
+from pipeline.core.errors import FINDINGS, AssayError, DeployError
 from pipeline.core.files import atomic_write, locked
-from pipeline.core.proc import run
 from pipeline.deploy.history import Standing, Wish, back, base_of, standing
 from pipeline.deploy.kept import keep, kept
-from pipeline.deploy.log import Event, Line, append, log_path, mark, read
-from pipeline.deploy.plan import Host, Order, Plan, require_fits
+from pipeline.deploy.log import Event, Line, append, log_path, read
+from pipeline.deploy.plan import Plan, require_fits
 from pipeline.deploy.state import State, folder_of
+from pipeline.deploy.switch import clear_switch, too_much
 from pipeline.deploy.targets._base import target_of
 from pipeline.flow.auditing import decision_digest, evidence
+from pipeline.flow.handover import failure_of, settle, stays, switch
 from pipeline.flow.judge import decision_on_record
 from pipeline.flow.keeping import begin, end
-from pipeline.flow.prepare import fetch_all, verify_all
+from pipeline.flow.ordering import Wanted, actor, event_of, memory_of, order_of
+from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
-from pipeline.gguf.memory import Memory, estimate
+from pipeline.gguf.memory import Memory
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Decision
+
+__all__ = ["Deployed", "NotAccepted", "Wanted", "deploy", "plan", "rollback", "standing_of", "stop"]
 
 
 class NotAccepted(DeployError):
     """The gate has not accepted the model on this engine and class of hardware."""
 
     exit_code = FINDINGS
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the user asks for beside the model's name. ``override`` is the reason to deploy what the gate did not accept."""
-
-    target: str
-    port: int | None = None
-    image: str = ""
-    override: str = ""
-    output: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -68,14 +57,14 @@ def plan(session: Session, lock: Lockfile, wanted: Wanted) -> tuple[Plan, Decisi
 
 
 def deploy(session: Session, lock: Lockfile, wanted: Wanted) -> Deployed:
-    """Deploy a lock: plan, hash every byte, record, write or start. What ran under this name before is stopped once the new bytes are
-    known to be right, and started again when the new model does not come up.
+    """Deploy a lock: plan, hash every byte, record, write or start. What runs under this name answers until the new engine does, and goes
+    on when that does not come up. On another port it is stopped first, and started again when the new model does not come up.
 
     Raises NotAccepted, DigestMismatch, EngineError, UsageError, DeployError when it does not come up.
     """
     planned, decision = plan(session, lock, wanted)
     require_accepted(lock, decision, wanted.override)
-    event = _event(session, lock, planned, wanted)
+    event = event_of(session, lock, planned, wanted)
     if decision:
         runs = evidence(session.project, decision)
         event = replace(event, decision={"id": decision.id, "digest": decision_digest(decision), "runs": runs})
@@ -95,7 +84,7 @@ def rollback(session: Session, name: str, steps: int) -> Deployed:
     order = order_of(session, lock, wanted, (old.decision or {}).get("id", ""))
     planned = target_of(wanted.target).render(order)
     event = replace(
-        _event(session, lock, planned, wanted), action="rollback", decision=old.decision, override=old.override
+        event_of(session, lock, planned, wanted), action="rollback", decision=old.decision, override=old.override
     )
     event = replace(
         event, options=event.options | {"of": base_of(then)}, reason=f"back to line {then.number} of the log"
@@ -105,10 +94,11 @@ def rollback(session: Session, name: str, steps: int) -> Deployed:
 
 def stop(session: Session, name: str) -> Line:
     """Take a deployment out of service, and record it. Of one that Assay did not start, only the record changes."""
-    found = standing_of(session, name)
-    now = found.now.event if found.now else found.line.event
+    standing_of(session, name)
     with _alone(session, name):
         end(folder_of(session.project.state, name))
+        found = standing_of(session, name)
+        now = found.now.event if found.now else found.line.event
         event = Event(
             name, "stop", now.target, now.lock, actor=actor(session), engine=now.engine, hardware=now.hardware
         )
@@ -137,109 +127,76 @@ def require_accepted(lock: Lockfile, decision: Decision | None, override: str) -
     raise NotAccepted(said, hint="--override REASON deploys it all the same, and the reason is recorded")
 
 
-def order_of(session: Session, lock: Lockfile, wanted: Wanted, decision: str) -> Order:
-    """Return the order for a plan; the lock's files are in the store. Raises EngineError."""
-    build, stored = session.require_engine(lock), session.stored(lock)
-    engine = lock.spec.engine
-    sizes = [
-        estimate(
-            header,
-            context=engine.context,
-            slots=engine.slots,
-            cache_type_k=engine.cache_type_k,
-            cache_type_v=engine.cache_type_v,
-        )
-        for header in stored.headers()
-    ]
-    host = Host(
-        root=session.project.root,
-        server=build.server,
-        engine=build.files(),
-        environment=build.environment,
-        threads=session.threads(lock),
-        memory=session.hardware.memory_limit or session.hardware.memory,
-    )
-    return Order(
-        lock,
-        host,
-        {file.sha256: session.store.path(file.digest) for file in lock.files},
-        stored.weights,
-        Memory(sum(one.weights for one in sizes), max(one.kv for one in sizes)),
-        decision,
-        port=lock.spec.deploy.port if wanted.port is None else wanted.port,
-        image=wanted.image,
-    )
-
-
-def actor(session: Session) -> dict[str, Any]:
-    """Return who acts: the user, and the commit of the project where it lies in a git repository."""
-    uid = os.getuid()
-    user = ""
-    with suppress(KeyError):
-        user = pwd.getpwuid(uid).pw_name
-    commit = None
-    with suppress(EngineError):
-        env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
-        done = run(("git", "-C", str(session.project.root), "rev-parse", "HEAD"), env=env, timeout=10.0)
-        commit = done.stdout.strip() if done.returncode == 0 else None
-    return {"uid": uid, "user": user, "commit": commit}
-
-
-def _event(session: Session, lock: Lockfile, planned: Plan, wanted: Wanted) -> Event:
-    verify_all(session, [lock], deep=True)
-    build = session.require_engine(lock)
-    template = lock.template.sha256 if lock.template else lock.gguf.get("template_digest")
-    proof = [mark(session.store.path(file.digest), file.digest) for file in lock.files]
-    proof += [mark(path, Digest.parse(digest)) for path, digest in sorted(build.files().items())]
-    return Event(
-        lock.name,
-        "deploy",
-        wanted.target,
-        str(lock.digest),
-        actor=actor(session),
-        engine=str(build.identity.digest),
-        hardware=str(session.hardware.digest),
-        weights=tuple(file.sha256 for file in lock.shards),
-        template=str(template) if template else None,
-        argv=planned.argv,
-        env_keys=tuple(sorted(planned.env)),
-        override=wanted.override or None,
-        proof=tuple(proof),
-        files={name: str(Digest.of(text.encode())) for name, text in sorted(planned.files.items())},
-        options={
-            "port": wanted.port,
-            "image": wanted.image or None,
-            "output": str(wanted.output.resolve()) if wanted.output else None,
-        },
-    )
-
-
 def _apply(session: Session, lock: Lockfile, planned: Plan, event: Event, output: Path | None) -> Deployed:
     """Do what was planned: the only place with effects."""
     state, path = session.project.state, log_path(session.project.state)
     folder = folder_of(state, lock.name)
     with _alone(session, lock.name):
-        before = read(path).require().of(lock.name)
-        was = standing(before) if before else None
+        settle(session, lock.name)
+        running = _running(session, event)
         keep(state, lock)
         if not target_of(event.target).STARTS:
             end(folder)
             for name, text in planned.files.items():
                 atomic_write((output or Path.cwd()) / name, text)
             return Deployed(append(path, event, datetime.now(UTC)), planned)
-        end(folder)
-        line = append(path, event, datetime.now(UTC))
-        found = begin(session, line, folder)
-        if found.phase == "running":
-            return Deployed(line, planned, found)
-        said = f"{lock.name} did not come up: {found.reason}"
-        if was and was.wish is Wish.RUNNING and was.now and was.now.event.target == event.target:
-            old = was.now
-            again = replace(old.event, action="rollback", reason=said, options=old.event.options | {"of": base_of(old)})
-            line = append(path, replace(again, actor=actor(session)), datetime.now(UTC))
+        if running and (same_door := stays(session, running, event, lock)):
+            beside = _side_by_side(session, lock, running)
+            line = append(path, same_door, datetime.now(UTC))
+            found = switch(session, line, beside=beside)
+            if isinstance(found, State):
+                return Deployed(line, planned, found)
+            why = found
+        else:
+            end(folder)
+            clear_switch(folder)
+            line = append(path, event, datetime.now(UTC))
             begun = begin(session, line, folder)
-            said += f"\nwhat ran before is {begun.phase} again" if begun.phase == "running" else f"\n{begun.reason}"
+            if begun.phase == "running":
+                return Deployed(line, planned, begun)
+            why = failure_of(session, line, begun.reason)
+        said = f"{lock.name} did not come up: {why}"
+        if running:
+            said += f"\n{_restored(session, running, said)}"
         raise DeployError(said, hint=f"assay logs {lock.name}")
+
+
+def _running(session: Session, event: Event) -> Line | None:
+    """Return what runs now by the log, if the event is another of the same kind."""
+    before = read(log_path(session.project.state)).require().of(event.name)
+    was = standing(before) if before else None
+    return was.now if was and was.wish is Wish.RUNNING and was.now and was.now.event.target == event.target else None
+
+
+def _side_by_side(session: Session, lock: Lockfile, running: Line) -> bool:
+    """Tell whether the new engine can be started while the old one answers; where memory forbids it, the user is told."""
+    new = order_of(session, lock, Wanted(running.event.target), "")
+    old = kept(session.project.state, running.event.lock)
+    try:
+        memory = memory_of(session, old)
+    except (AssayError, OSError):  # its files may be gone, and it runs all the same
+        memory = Memory(sum(file.size for file in old.files), 0)
+    sizes = [gpu.memory for gpu in session.hardware.gpus if gpu.memory]
+    why = too_much(new, replace(new, lock=old, memory=memory), sum(sizes) or None)
+    if why:
+        session.progress.note(
+            f"not enough memory for both ({why}): requests wait while the old one stops and the new one starts"
+        )
+    return not why
+
+
+def _restored(session: Session, running: Line, why: str) -> str:
+    """See that what ran before what failed runs again; returns how that stands, in words."""
+    name, path = running.event.name, log_path(session.project.state)
+    now, folder = standing_of(session, name), folder_of(session.project.state, name)
+    if now.wish is Wish.RUNNING:
+        return "what ran before goes on"
+    if now.wish is not Wish.FAILED:
+        return f"what ran before is {now.wish.value}: {now.line.event.reason}"
+    event, options = running.event, running.event.options | {"of": base_of(running)}
+    again = replace(event, action="rollback", reason=why, options=options, actor=actor(session))
+    begun = begin(session, append(path, again, datetime.now(UTC)), folder)
+    return "what ran before is running again" if begun.phase == "running" else begun.reason
 
 
 def _alone(session: Session, name: str) -> Any:

@@ -1,193 +1,288 @@
 """``python -m pipeline.flow.supervise ROOT LINE [ENGINE]``: keep one local deployment up, as a line of the deployment log says.
 
-Each start verifies first. After a crash it is started again, ever later; a crash loop ends it, with the reason. Files that change take it
-out of service, and so does an engine that is no longer what was deployed. What ended it is recorded.
+Each start verifies first. After a crash the engine is started again, ever later, and requests wait; a crash loop ends it, with the reason.
+Files that change take it out of service, and so does an engine that is no longer what was deployed. What ended it is recorded. When it is
+asked to (``deploy/switch.py``), it goes over to another line of the log: the front door and its port stay.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
+from pipeline import __version__
 from pipeline.core.errors import AssayError, DigestMismatch, EngineError, LockOutOfDate
+from pipeline.core.files import locked
 from pipeline.core.project import Project
+from pipeline.deploy.door.beside import Beside, beside, bound
+from pipeline.deploy.door.door import Door
 from pipeline.deploy.kept import kept
 from pipeline.deploy.live import drift_of_files, drift_of_process
-from pipeline.deploy.log import Event, Line, append, log_path, read
+from pipeline.deploy.log import Line, log_path, read
 from pipeline.deploy.state import Alive, State, folder_of, start_of, this, write_state
-from pipeline.flow.serve import Service, serve
-from pipeline.flow.session import Session
+from pipeline.deploy.switch import Switch, clear_switch, pending, read_switch
+from pipeline.flow.backend import Backend
+from pipeline.flow.coming import Coming
+from pipeline.flow.serve import Access, settings_of, url_of
+from pipeline.flow.telling import tell
 
+HOST = "127.0.0.1"
 CRASHES, WITHIN = 5, 300.0
 LOOK_EVERY = 5.0
+# How long requests at an engine that was replaced may go on; and how long, where others wait for it to be replaced.
+DRAIN_WITHIN, TURN_WITHIN = 600.0, 60.0
+_TICK = 0.2
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+
+End = tuple[str, str]
+"""A phase and a reason."""
 
 
 @dataclass
 class Keeper:
-    """One deployment that is kept up. ``run`` returns when it is over; the state file says how."""
+    """One deployment that is kept up. ``run`` returns when it is over, which ``stopping`` asks for; the state file says how.
+
+    All happens in one thread, turn by turn, but the door and the start of an engine have their own.
+    """
 
     project: Project
     line: Line
     engine: Path | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
     state: State = field(init=False)
+    _serving: Backend | None = None
+    _coming: Coming | None = None
+    _leaving: list[tuple[Backend, float]] = field(default_factory=list)
+    _fallen: AssayError | None = None
     _crashes: list[float] = field(default_factory=list)
-    _drift: str = ""
-    _up: threading.Event = field(default_factory=threading.Event)
+    _look_at: float = 0.0
+    _again_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.state = State(self.line.digest, "starting", this())
+        self._folder = folder_of(self.project.state, self.line.event.name)
+        self.state = State(self.line.digest, "starting", this(), version=__version__)
         self._say("starting")
 
     def run(self) -> int:
         """Serve until stopped, out of service or failed; returns 0, 5 or 7."""
         try:
-            while (code := self._once()) is None:
-                pass
-            return code
-        except KeyboardInterrupt:
-            return self._ended()
-
-    def _once(self) -> int | None:
-        """Serve until that ends; None when it should be started again."""
-        try:
-            self._serve()
-            return self._ended()
-        except (DigestMismatch, LockOutOfDate) as error:
-            return self._over("out of service" if self.state.since else "failed", error.message)
-        except EngineError as error:
-            self._up.clear()
-            if not self.state.since:
-                return self._over("failed", error.message)
-            if self._again(error.message):
-                return None
-            said = f"crash loop: {CRASHES} crashes within {WITHIN:.0f} s, the last: {error.message}"
-            return self._over("failed", said)
+            with ExitStack() as held:
+                phase, why = self._keep(held)
         except AssayError as error:
-            return self._over("failed", error.message)
+            phase, why = "failed", error.message
+        except KeyboardInterrupt:
+            phase, why = "stopped", ""
+        if phase != "stopped":
+            action = "out-of-service" if phase == "out of service" else "failed"
+            why = self._record(action, self.line, why, **({} if self.state.since else {"never_answered": True}))
+        self._say(phase, engine=None, coming="", reason=why)
+        return {"stopped": 0, "out of service": 5}.get(phase, 7)
 
-    def _ended(self) -> int:
-        if self._drift:
-            return self._over("out of service", self._drift)
-        self.state = self.state.now("stopped", engine=None)
-        self._say("stopped")
-        return 0
+    def _keep(self, held: ExitStack) -> End:
+        folder, port = self.project.state / "serve" / self.line.event.name, port_of(self.project, self.line)
+        held.enter_context(locked(folder / "lock", wait=0.0))
+        listening = held.enter_context(closing(bound(HOST, port)))
+        settings = settings_of(Access(), folder, HOST)
+        settings.check()
+        held.callback(self._let_go)
+        self._coming = first = Coming(self.project, self.line, self.engine)
+        while not first.wait(_TICK):
+            if self.stopping.is_set():
+                return "stopped", ""
+        upstream = first.result().upstream
+        front = held.enter_context(beside(lambda: Door(settings, [upstream]), listening))
+        url = url_of(HOST, listening.getsockname()[1], Access())
+        self.state = self.state.now("running", url=url, key_file=str(settings.keys))
+        while not self.stopping.is_set():
+            if end := self._turn(front):
+                return end
+        return "stopped", ""
 
-    def _serve(self) -> None:
-        event, session = self.line.event, Session(self.project, engine_path=self.engine, offline=True)
-        lock = kept(self.project.state, event.lock)
-        engine = str(session.require_engine(lock).identity.digest)
-        if engine != event.engine:
-            raise DigestMismatch(f"the engine is another than was deployed\n  want {event.engine}\n  got  {engine}")
-        port = event.options.get("port")
-        port = lock.spec.deploy.port if port is None else int(port)
-        if self.state.url:  # clients find it where it was
-            port = int(self.state.url.rpartition(":")[2])
-        with self._watched():
-            serve(session, lock, host="127.0.0.1", port=port, started=self._started)
+    def _turn(self, front: Beside) -> End | None:
+        """Look after everything once; returns how it ended, if it did."""
+        self._drain(front)
+        if self._coming and self._coming.wait(0.0):
+            self._came(front, self._coming)
+        elif not self._coming and not self._leaving and pending(self._folder):
+            self._asked(front, read_switch(self._folder))
+        elif not self._coming and self._fallen:
+            return self._mend(self._fallen)
+        try:
+            self._look()
+        except AssayError as error:
+            self._fell(front, error)
+        return None
 
-    def _started(self, service: Service) -> None:
-        backend = service.backend
-        self.state = self.state.now(
+    def _look(self) -> None:
+        """Look after the engine that is in service, for the length of a turn. Raises EngineError, DigestMismatch."""
+        if not (backend := self._serving):
+            self.stopping.wait(_TICK)
+            return
+        backend.look(_TICK)
+        if time.monotonic() < self._look_at:
+            return
+        event, self._look_at = self.line.event, time.monotonic() + LOOK_EVERY
+        found = drift_of_files(event, deep=False) + drift_of_process(event, backend.process.pid)
+        if found and backend.process.poll() is None:
+            raise DigestMismatch("\n".join(found))
+
+    def _fell(self, front: Beside, error: AssayError) -> None:
+        """The engine that was in service ended, or must not answer any more; from now on requests wait."""
+        front.pause(self.line.event.name)
+        if self._serving:
+            self._serving.stop()
+        self._serving, self._fallen = None, error
+        if isinstance(error, EngineError):
+            now = time.monotonic()
+            self._crashes = [at for at in self._crashes if now - at < WITHIN] + [now]
+            wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (len(self._crashes) - 1))
+            self._again_at = now + wait
+        self._say("waiting", engine=None, reason=error.message)
+
+    def _mend(self, error: AssayError) -> End | None:
+        """Start it again when it is time, or say how it ended."""
+        if not isinstance(error, EngineError):
+            return "out of service" if isinstance(error, DigestMismatch | LockOutOfDate) else "failed", error.message
+        if len(self._crashes) >= CRASHES:
+            return "failed", f"crash loop: {CRASHES} crashes within {WITHIN:.0f} s, the last: {error.message}"
+        if time.monotonic() >= self._again_at:
+            self.state = self.state.now("waiting", restarts=self.state.restarts + 1)
+            self._say("waiting")
+            self._coming = Coming(self.project, self.line, self.engine)
+        return None
+
+    def _asked(self, front: Beside, switch: Switch | None) -> None:
+        """Begin to go over to another line."""
+        log = read(log_path(self.project.state))
+        found = [one for one in log.lines if switch and one.digest == switch.entry and not log.faults]
+        if not switch or not found or found[0].digest == self.line.digest:
+            clear_switch(self._folder)
+            return
+        self._say(self.state.phase, coming=switch.entry)
+        if not switch.beside:
+            self._step_aside(front)
+        self._coming = Coming(self.project, found[0], Path(switch.engine) if switch.engine else None, asked=True)
+
+    def _step_aside(self, front: Beside) -> None:
+        """Stop the engine in service when it is empty, to make room for the next; requests wait from now on."""
+        if not (backend := self._serving):
+            return
+        front.pause(self.line.event.name)
+        until = time.monotonic() + TURN_WITHIN
+        while not front.idle(backend.upstream) and time.monotonic() < until and not self.stopping.is_set():
+            self.stopping.wait(_TICK)
+        self._serving = None
+        backend.stop()
+        self._say("switching", engine=None)
+
+    def _came(self, front: Beside, coming: Coming) -> None:
+        """An engine is up, and takes over; or it failed, and what serves goes on."""
+        self._coming = None
+        try:
+            backend = coming.result()
+        except AssayError as error:
+            if not coming.asked:
+                self._fell(front, error)
+                return
+            still = not self._fallen or isinstance(self._fallen, EngineError)
+            options = {"serving": self.line.digest} if still else {}
+            self._record("failed", coming.line, error.message, never_answered=True, **options)
+            self._say(self.state.phase, coming="")
+            clear_switch(self._folder)
+            if not self._serving and not self._fallen:
+                self._coming = Coming(self.project, self.line, self.engine)
+            return
+        front.replace(backend.upstream)
+        if self._serving:
+            self._leaving.append((self._serving, time.monotonic() + DRAIN_WITHIN))
+        self._take(coming, backend)
+
+    def _take(self, coming: Coming, backend: Backend) -> None:
+        """Note that an engine is in service."""
+        old, fallen = self.line, self._fallen
+        self.line, self.engine, self._serving, self._fallen = coming.line, coming.engine, backend, None
+        self._look_at = time.monotonic() + LOOK_EVERY
+        if coming.asked:
+            self._crashes = []
+            self.state = self.state.now("running", restarts=0)
+            if fallen and not isinstance(fallen, EngineError):
+                self._record("out-of-service", old, fallen.message)
+        self._say(
             "running",
+            entry=self.line.digest,
+            coming="",
             engine=Alive(backend.process.pid, start_of(backend.process.pid)),
-            url=service.url,
-            key_file=str(service.key_file),
             log=str(backend.log),
             models=backend.upstream.names,
             since=datetime.now(UTC).isoformat(),
             reason="",
         )
-        self._say("running")
-        self._up.set()
+        if coming.asked:
+            clear_switch(self._folder)
 
-    def _again(self, why: str) -> bool:
-        """Wait before the next start; False in a crash loop."""
-        now = time.monotonic()
-        self._crashes = [at for at in self._crashes if now - at < WITHIN] + [now]
-        if len(self._crashes) >= CRASHES:
-            return False
-        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (len(self._crashes) - 1))
-        self.state = self.state.now("waiting", engine=None, restarts=self.state.restarts + 1, reason=why)
-        self._say("waiting")
-        print(f"{why}\nstarting again in {wait:g} s", flush=True)
-        time.sleep(wait)
-        return True
+    def _drain(self, front: Beside) -> None:
+        """Stop engines that were replaced, when their last request has ended, or took too long, or their files changed."""
+        for one in list(self._leaving):
+            backend, until = one
+            try:
+                backend.look()
+                stays = time.monotonic() < until and not front.idle(backend.upstream)
+            except AssayError as error:
+                note(error.message)
+                stays = False
+            if not stays:
+                backend.stop()
+                self._leaving.remove(one)
 
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """While it answers, compare the process and all files with the record, every few seconds."""
-        over = threading.Event()
+    def _let_go(self) -> None:
+        """End every engine."""
+        if self._coming:
+            self._coming.give_up()
+            if self._coming.asked:
+                self._record("failed", self._coming.line, "it was stopped before it answered", never_answered=True)
+                clear_switch(self._folder)
+        for backend in (*(one for one, _ in self._leaving), *([self._serving] if self._serving else [])):
+            backend.stop()
 
-        def look() -> None:
-            while not over.wait(LOOK_EVERY):
-                engine = self.state.engine
-                if not self._up.is_set() or not engine or not engine.running():
-                    continue
-                found = drift_of_files(self.line.event, deep=False) + drift_of_process(self.line.event, engine.pid)
-                if found and engine.running() and not over.is_set():
-                    self._drift = "\n".join(found)
-                    os.kill(os.getpid(), signal.SIGTERM)
-                    return
+    def _record(self, action: str, line: Line, why: str, **options: object) -> str:
+        """Record an end; returns the reason, with what kept it from being recorded."""
+        note(f"line {line.number} of the log: {action}: {why}")
+        return tell(self.project, action, line, why, options)
 
-        watcher = threading.Thread(target=look, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            over.set()
-            watcher.join()
+    def _say(self, phase: str, **changes: object) -> None:
+        self.state = self.state.now(phase, **changes)
+        with suppress(OSError):
+            write_state(self._folder, self.state)
+        note(f"{self.line.event.name} {phase}{f': {self.state.reason}' if self.state.reason else ''}")
 
-    def _over(self, phase: str, why: str) -> int:
-        event = self.line.event
-        options = {"never_answered": True} if not self.state.since else {}
-        ended = Event(
-            event.name,
-            "out-of-service" if phase == "out of service" else "failed",
-            event.target,
-            event.lock,
-            actor={**event.actor, "commit": None},
-            engine=event.engine,
-            hardware=event.hardware,
-            options=options,
-            reason=why,
-        )
-        try:
-            append(log_path(self.project.state), ended, datetime.now(UTC))
-        except (AssayError, OSError) as error:
-            why = f"{why}\nand it could not be recorded: {error}"
-        self.state = self.state.now(phase, engine=None, reason=why)
-        self._say(phase)
-        return 5 if phase == "out of service" else 7
 
-    def _say(self, phase: str) -> None:
-        self.state = self.state.now(phase)
-        write_state(folder_of(self.project.state, self.line.event.name), self.state)
-        reason = f": {self.state.reason}" if self.state.reason and self.state.over else ""
-        print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {self.line.event.name} {phase}{reason}", flush=True)
+def note(text: str) -> None:
+    """Write to the keeper's log. A full disk is no reason to stop serving."""
+    with suppress(OSError):
+        print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}", flush=True)
+
+
+def port_of(project: Project, line: Line) -> int:
+    """Return the port that a line of the log asks for; 0 is any. Raises DigestMismatch where its lock isn't kept."""
+    port = line.event.options.get("port")
+    return kept(project.state, line.event.lock).spec.deploy.port if port is None else int(port)
 
 
 def main(arguments: list[str]) -> int:
     """Keep up what a line of the log says; returns the exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     root, digest, *engine = arguments
     project = Project(Path(root))
     (line,) = [one for one in read(log_path(project.state)).lines if one.digest == digest]
-    return Keeper(project, line, Path(engine[0]) if engine else None).run()
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    return Keeper(project, line, Path(engine[0]) if engine else None, stopping).run()
 
 
 if __name__ == "__main__":

@@ -13,81 +13,15 @@ import pytest
 from pipeline.core.errors import AssayError, DeployError, UsageError
 from pipeline.core.project import Project
 from pipeline.deploy.kept import kept_path
-from pipeline.deploy.log import Log, log_path, read
-from pipeline.deploy.state import State, folder_of, read_state
-from pipeline.flow.deploying import Deployed, NotAccepted, Wanted, deploy, plan, rollback, stop
+from pipeline.deploy.log import log_path
+from pipeline.deploy.state import folder_of
+from pipeline.flow.deploying import NotAccepted, Wanted, plan, rollback, stop
 from pipeline.flow.judge import judge
 from pipeline.flow.locking import make_lock
-from pipeline.flow.prepare import fetch_all
 from pipeline.flow.pruning import prune_store, wanted
 from pipeline.flow.session import Session
-from pipeline.flow.stages import do, jobs_of
-from pipeline.flow.status import Stand, status
-from tests import zoo
+from tests.deployments import ask, log_of, newer, put, stand, state_of
 from tests.projects import alive, edit, flip, until
-
-LOCAL = Wanted("local", port=0)
-
-
-def log_of(project: Project) -> Log:
-    return read(log_path(project.state)).require()
-
-
-def state_of(project: Project) -> State:
-    state = read_state(folder_of(project.state, "small"))
-    assert state
-    return state
-
-
-def put(project: Project, wanted: Wanted = LOCAL) -> Deployed:
-    session = Session(project)
-    return deploy(session, session.current("small"), wanted)
-
-
-def stand(project: Project, *, deep: bool = False) -> Stand:
-    (one,) = status(Session(project), ("small",), deep=deep)
-    return one
-
-
-def ask(state: State) -> Any:
-    headers = {"Authorization": f"Bearer {Path(state.key_file).read_text().strip()}"}
-    body = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 8}
-    answer = httpx.post(f"{state.url}/v1/chat/completions", json=body, headers=headers, timeout=60, trust_env=False)
-    answer.raise_for_status()
-    return answer.json()["choices"][0]["message"]["content"]
-
-
-def newer(project: Project) -> None:
-    """Lock other weights under the same name, and let the gate accept them."""
-    zoo.changed(general__name="newer")(project.root / "models" / "small.gguf")
-    make_lock(Session(project), "small")
-    accept(project)
-
-
-def accept(project: Project) -> None:
-    """Let the gate accept ``small`` by all it asks for: its gates name no benchmark."""
-    session = Session(project)
-    lock = session.current("small")
-    fetch_all(session, [lock])
-    do(session, jobs_of(session, lock, ["lint", "check", "eval"]))
-    decision = judge(session, lock)
-    assert decision.accepted, decision.reasons
-
-
-@pytest.fixture
-def accepted(tested: Project) -> Project:
-    """A project whose gate accepted ``small``."""
-    accept(tested)
-    return tested
-
-
-@pytest.fixture
-def put_away(accepted: Project) -> Iterator[Project]:
-    """A project whose gate accepted ``small``; nothing of it runs afterwards."""
-    yield accepted
-    state = read_state(folder_of(accepted.state, "small"))
-    if state and state.keeper.running():
-        os.kill(state.keeper.pid, signal.SIGKILL)
 
 
 def test_what_was_accepted_is_deployed_answers_and_stops(put_away: Project) -> None:
@@ -120,9 +54,9 @@ def test_the_whole_story(put_away: Project) -> None:
     newer(put_away)
     second = put(put_away)
     assert second.line.event.lock != first.line.event.lock
-    assert not first.state or not first.state.keeper.running()
     state = state_of(put_away)
-    assert ask(state) and state.engine
+    assert first.state and (state.keeper, state.url) == (first.state.keeper, first.state.url)
+    assert ask(state) and state.engine and state.engine != first.state.engine
 
     session = Session(put_away)
     flip(session.stored(session.current("small")).weights)
@@ -158,7 +92,7 @@ def test_a_keeper_that_is_killed_takes_its_engine_along_and_is_missed(put_away: 
     state = state_of(put_away)
     assert state.engine
     os.kill(state.keeper.pid, signal.SIGKILL)
-    until(lambda: state.engine and not alive(state.engine.pid))
+    until(lambda: state.engine and not alive(state.engine.pid) and not state.keeper.running())
     found = stand(put_away)
     assert not found.sound and "the process that keeps it up is gone" in found.drift[0]
     assert put(put_away).state and stand(put_away).sound

@@ -72,7 +72,7 @@ def test_it_can_be_stopped_while_it_waits_for_the_next_start(
     stopper.start()
     assert keeper.run() == 0
     stopper.join()
-    assert keeper.state.phase == "stopped" and keeper.state.restarts == 1
+    assert keeper.state.phase == "stopped" and keeper.state.restarts == 0
 
 
 def test_another_engine_than_was_deployed_does_not_start(keeper: supervise.Keeper) -> None:
@@ -82,4 +82,7 @@ def test_another_engine_than_was_deployed_does_not_start(keeper: supervise.Keepe
     again = supervise.Keeper(keeper.project, other)
     assert again.run() == 7
     assert "the engine is another than was deployed" in again.state.reason
-    assert read(log_path(keeper.project.state)).require().lines[-1].event.options == {"never_answered": True}
+    assert read(log_path(keeper.project.state)).require().lines[-1].event.options == {
+        "never_answered": True,
+        "entry": other.digest,
+    }
