@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from pipeline.core.errors import UsageError
 from pipeline.deploy.door.answers import Answer, Headers, Refusal, as_json
+from pipeline.deploy.door.bounds import check_bounds
 from pipeline.deploy.door.connection import Connection
 from pipeline.deploy.door.engine import fetch, request_bytes
 from pipeline.deploy.door.hosts import LOOPBACK, check_host, cors, preflight
@@ -194,7 +195,9 @@ class Door:
     ) -> None:
         content = content_of(bytes(request.body)) if request.method == "POST" else {}
         model = model_in(content)
+        check_bounds(content)
         check_media(content)
+        del content  # it takes many times the memory of the request's bytes
         room = self._rooms[choose(model, self._served()).name]
         if request.method == "POST":
             room.used = time.monotonic()

@@ -11,16 +11,38 @@ from pipeline.deploy.door.model import Upstream
 from pipeline.deploy.door.rooms import Room
 
 
+# JSON in memory takes up to fifty times its bytes. Texts of 16 MiB have fewer of these signs.
+_MOST_PARTS, _MOST_OBJECTS = 1_000_000, 100_000
+
+
 def content_of(body: bytes) -> dict[str, Any]:
-    """Return a request's JSON. Raises Refusal (400) for what is no JSON object."""
+    """Return a request's JSON. Raises Refusal (400) for what is no JSON object, and for what two readers could take for two
+    things.
+    """
+    objects = body.count(b"{")
+    if objects > _MOST_OBJECTS or objects + body.count(b"[") + body.count(b",") > _MOST_PARTS:
+        raise Refusal(400, "beyond_bounds", "the request has too many parts")
     try:
-        content = json.loads(body.decode())
+        content = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise Refusal(400, "bad_json", f"the request is no JSON: {said}") from None
     if not isinstance(content, dict):
         raise Refusal(400, "bad_json", "the request is no JSON object")
     return content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen = set[str]()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"{twice[:60]!r} stands there twice")
+    return found
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
 
 
 def model_in(content: dict[str, Any]) -> str:
