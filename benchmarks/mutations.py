@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -93,7 +94,7 @@ class Bench:
             else:
                 new = {code for code, _ in said.findings - sound.findings}
                 cells.append(shown(new, not said.passed and sound.passed))
-        return [mutation.name, mutation.reports.replace(" ", ", "), str(mutation.stage), *cells]
+        return [mutation.name, re.sub(r"(#\d+) ", r"\1, ", mutation.reports), str(mutation.stage), *cells]
 
 
 def same(path: Path) -> bool:

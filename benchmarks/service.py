@@ -1,0 +1,166 @@
+"""Hold the service layer of `assay bench` against llama-benchy: the same llama-server, in turns, the same prompt and answer lengths.
+
+Exit code 1 where the medians of the time to first token or of the decode rate differ by more than 3 %. Needs a Python that
+has llama-benchy and tokenizers; the model's vocabulary must be BPE as GPT-2 has it, as tiny-chat's is. Nothing leaves this
+machine: the book that llama-benchy takes its prompts from is served here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+
+from pipeline.bench.service import service_rows
+from pipeline.bench.stats import median, spread
+from pipeline.bench.witness import Witness
+from pipeline.core.proc import spawn
+from pipeline.gguf.header import read_header
+from pipeline.runtime.build import EngineBuild, find_engine
+from pipeline.runtime.params import Listen
+from pipeline.runtime.server import wait_ready
+from pipeline.spec.model import Bench
+
+ROOT = Path(__file__).parent.parent
+TINY_CHAT = ROOT / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
+TEXT = ROOT / "evals" / "long-text" / "text.txt"
+AGREE = 0.03
+# Writes the tokenizer that llama-benchy counts prompts with.
+TOKENIZER = """\
+import json, sys
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+said = json.load(sys.stdin)
+vocab = {token: number for number, token in enumerate(said["tokens"])}
+made = Tokenizer(models.BPE(vocab=vocab, merges=[tuple(merge.split(" ", 1)) for merge in said["merges"]]))
+made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+made.add_special_tokens([AddedToken(token, normalized=False) for token in said["special"]])
+made.save(sys.argv[1])
+"""
+CONTROL = 3  # the token type of special tokens
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def tokenizer(python: Path, model: Path, folder: Path) -> Path:
+    """Write ``tokenizer.json`` of a model's vocabulary."""
+    metadata = read_header(model).metadata
+    tokens, kinds = list(metadata["tokenizer.ggml.tokens"]), metadata["tokenizer.ggml.token_type"]
+    special = [token for token, kind in zip(tokens, kinds, strict=True) if kind == CONTROL]
+    said = {"tokens": tokens, "merges": list(metadata["tokenizer.ggml.merges"]), "special": special}
+    subprocess.run([python, "-c", TOKENIZER, folder / "tokenizer.json"], input=json.dumps(said), text=True, check=True)
+    return folder
+
+
+def by_benchy(python: Path, url: str, folder: Path, book: str, bench: Bench) -> tuple[list[float], list[float]]:
+    """Return the times to first token in milliseconds, and the decode rates, as llama-benchy has them."""
+    out = folder / "benchy.json"
+    how = ["--model", "model", "--tokenizer", str(folder), "--book-url", book, "--latency-mode", "none", "--no-cache"]
+    what = ["--pp", str(bench.prefill[0]), "--tg", str(bench.max_tokens), "--exact-tg", "--runs", str(bench.requests)]
+    argv = [str(python), "-m", "llama_benchy", "--base-url", f"{url}/v1", *how, *what, "--skip-coherence"]
+    done = subprocess.run(
+        [*argv, "--save-result", str(out), "--format", "json"],
+        env={**os.environ, "HOME": str(folder), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode or not out.is_file():
+        raise RuntimeError(f"llama-benchy failed: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+    (run,) = json.loads(out.read_text())["benchmarks"]
+    return run["e2e_ttft"]["values"], run["tg_req_throughput"]["values"]
+
+
+def by_assay(client: httpx.Client, bench: Bench, pid: int, seed: int) -> tuple[float | None, float | None, str]:
+    """Return the medians of both, and why one is missing."""
+    found = service_rows(client, bench, model="model", chat=True, seed=seed, looker=Witness(pid, 1))
+    rows = {row.metric: row for row in found if row.test == "streams=1"}
+    first, rate = rows["ttft_ms"], rows["decode_tok_s"]
+    return first.value, rate.value, first.reason or rate.reason
+
+
+def measure(build: EngineBuild, model: Path, python: Path, rounds: int, bench: Bench) -> bool:
+    """Print a line for either figure; tells whether both agree."""
+    port = free_port()
+    ours: tuple[list[float], list[float]] = ([], [])
+    theirs: tuple[list[float], list[float]] = ([], [])
+    with tempfile.TemporaryDirectory(prefix="assay-service-") as name:
+        folder = Path(name)
+        tokenizer(python, model, folder)
+        (folder / "book.txt").write_text(TEXT.read_text())
+        books = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=name))
+        threading.Thread(target=books.serve_forever, daemon=True).start()
+        size = ["--ctx-size", str(2 * (bench.prefill[0] + bench.max_tokens)), "--parallel", "1", "--threads", "1"]
+        argv = [
+            str(build.server),
+            "--model",
+            str(model),
+            *size,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--offline",
+        ]
+        url = f"http://127.0.0.1:{port}"
+        with spawn(argv, env=build.environment, log=folder / "log") as server, httpx.Client(base_url=url) as client:
+            wait_ready(server, Listen("127.0.0.1", port), 60.0)
+            for number in range(rounds):
+                book = f"http://127.0.0.1:{books.server_address[1]}/book.txt"
+                for values, found in zip(theirs, by_benchy(python, url, folder, book, bench), strict=True):
+                    values.append(median(found))
+                first, rate, why = by_assay(client, bench, server.pid, number)
+                if first is None or rate is None:
+                    print(f"round {number}: assay says {why}")
+                    continue
+                ours[0].append(first)
+                ours[1].append(rate)
+        books.shutdown()
+    return bool(ours[0]) and all([line("TTFT, ms", ours[0], theirs[0]), line("decode, tok/s", ours[1], theirs[1])])
+
+
+def line(name: str, ours: list[float], theirs: list[float]) -> bool:
+    ratio = median(ours) / median(theirs)
+    spreads = f"spread of the rounds {spread(ours):.3f} {spread(theirs):.3f}"
+    print(f"{name:14} assay {median(ours):9.2f}, llama-benchy {median(theirs):9.2f}, ratio {ratio:.3f}; {spreads}")
+    return abs(ratio - 1) <= AGREE
+
+
+def main() -> int:
+    """Run both in turns."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, nargs="?", default=TINY_CHAT)
+    parser.add_argument("--peer-python", type=Path, required=True, help="a Python that has llama-benchy and tokenizers")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=10)
+    parser.add_argument("--prefill", type=int, default=512)
+    parser.add_argument("--tokens", type=int, default=128)
+    args = parser.parse_args()
+    bench = Bench(prefill=(args.prefill,), streams=(1,), requests=args.requests, max_tokens=args.tokens, budget=60.0)
+    print(f"load average {os.getloadavg()[0]:.1f}, {args.model.name}, one stream, one thread")
+    agree = measure(find_engine(), args.model, args.peer_python, args.rounds, bench)
+    print("agree within 3 %" if agree else "DISAGREE")
+    return 0 if agree else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
