@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.command import NAME, App, command
+from pipeline.cli.amounts import MEMORY, SPAN
+from pipeline.cli.command import App, command, complete_names
+from pipeline.cli.served import content_of, text_of
 from pipeline.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @command
-@NAME
+@click.argument("names", nargs=-1, required=True, metavar="NAME…", shell_complete=complete_names)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Any but loopback needs --keys and TLS.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Default: the spec's; 0 takes a free one.")
 @click.option("--keys", type=click.Path(path_type=Path), help="Lines NAME KEY, mode 0600; read again when it changes.")
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
 @click.option("--origin", "origins", multiple=True, help="A site whose pages may ask: https://app.example.com")
 @click.option("--host-name", "hosts", multiple=True, help="A name by which clients call this machine.")
 @click.option("--queue", type=click.IntRange(0, 100000), default=64, show_default=True, help="Requests that may wait.")
+@click.option("--memory", type=MEMORY, help="What all models may take together: 8GiB. Default: the machine's memory.")
+@click.option("--idle", type=SPAN, help="Unload a model that nobody has asked for so long: 10m. Default: never.")
 @click.option("--drain", type=click.FloatRange(0, 3600), default=0.0, help="Seconds for answers to end at a stop.")
 def serve(
     app: App,
-    name: str,
+    names: tuple[str, ...],
     host: str,
     port: int | None,
     keys: Path | None,
@@ -37,12 +41,18 @@ def serve(
     origins: tuple[str, ...],
     hosts: tuple[str, ...],
     queue: int,
+    memory: int | None,
+    idle: float | None,
     drain: float,
 ) -> int:
-    """Serve a model, OpenAI-compatible, in the foreground: hash every byte, start, prove, answer. Ctrl-C stops it.
+    """Serve models, OpenAI-compatible, in the foreground: hash every byte, start, prove, answer. Ctrl-C stops it.
+
+    Several stand behind one address. Those that don't fit into memory together are loaded when they are asked for, and
+    the one that was not asked for longest is unloaded.
 
     \b
     assay serve tiny-chat
+    assay serve tiny-chat gemma-3-270m --memory 8GiB --idle 10m
     curl http://127.0.0.1:8080/v1/models -H "Authorization: Bearer $(cat .assay/serve/tiny-chat/key)"
     """
     from pipeline.flow.judge import decision_on_record
@@ -61,41 +71,22 @@ def serve(
     )
 
     session = app.session()
-    lock = session.current(name)
-    decision = decision_on_record(session, lock)
-    verdict = "none on record" if decision is None else "accepted" if decision.accepted else "rejected"
-    if verdict != "accepted":
-        session.progress.note(
-            f"note: the gate's decision on {lock.name} for this engine and hardware: {verdict} (assay run {lock.name})"
-        )
+    locks = [session.current(name) for name in session.names(names)]
+    verdicts = {}
+    for lock in locks:
+        decision = decision_on_record(session, lock)
+        verdict = "none on record" if decision is None else "accepted" if decision.accepted else "rejected"
+        verdicts[lock.name] = verdict
+        if verdict != "accepted":
+            session.progress.note(
+                f"note: the gate's decision on {lock.name} for this engine and hardware: {verdict} (assay run {lock.name})"
+            )
 
     def started(service: Service) -> None:
-        content = {
-            "name": lock.name,
-            "url": f"{service.url}/v1",
-            "models": list(service.backend.upstream.names),
-            "key_file": str(service.key_file),
-            "log": str(service.backend.log),
-            "access_log": str(service.access_log),
-            "pid": service.backend.process.pid,
-            "lock": str(lock.digest),
-            "engine": str(session.engine.identity.digest),
-            "weights": lock.weights.sha256,
-            "decision": verdict,
-        }
-        text = (
-            f"{lock.name} is served at {service.url}/v1\n"
-            f"  model    {service.backend.upstream.names[0]}\n           {service.backend.upstream.names[1]}\n"
-            f"  API key  in {service.key_file}\n"
-            f"  lock     {lock.digest}\n"
-            f"  decision {verdict}\n"
-            f"  log      {service.backend.log}\n"
-            f"  requests {service.access_log}\n"
-            "Ctrl-C stops it."
-        )
-        app.answer("serve", content, text)
+        engine = str(session.engine.identity.digest)
+        app.answer("serve", content_of(service, verdicts, engine), text_of(service, verdicts))
         sys.stdout.flush()
 
-    at = lock.spec.deploy.port if port is None else port
-    serve_(session, lock, host=host, port=at, started=started, access=access)
+    at = locks[0].spec.deploy.port if port is None else port
+    serve_(session, *locks, host=host, port=at, started=started, access=access, memory=memory, idle=idle)
     return 0
