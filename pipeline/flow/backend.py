@@ -20,6 +20,7 @@ from pipeline.flow.session import Session, Stored
 from pipeline.flow.watch import Watch
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.params import Listen, server_argv
+from pipeline.runtime.pulse import Pulse
 from pipeline.runtime.server import READY_WITHIN, new_key, prove, short_folder, wait_ready
 
 _GRACE = 2.0
@@ -37,15 +38,19 @@ class Backend:
     props: dict[str, Any]
     log: Path
     _watch: Watch
+    _pulse: Pulse
     _held: ExitStack
 
     def look(self, wait: float = 0.0) -> None:
         """Look after it, for ``wait`` seconds or until it ends. Raises DigestMismatch when its files are not the locked
-        ones any more, EngineError when it ended by itself.
+        ones any more, EngineError when it ended by itself or does nothing any more.
         """
         if (code := self.process.wait(wait)) is not None:
             said = f"llama-server ended by itself: {ending(code)}\n{self.process.log_tail(10)}"
             raise EngineError(said, hint=f"see {self.log}")
+        if self._pulse.stuck:
+            said = f"llama-server is stuck: its loop gave no sign for {self._pulse.after:.0f} s"
+            raise EngineError(said, hint=f"a request keeps it, such as one with a costly grammar: see {self.log}")
         self._watch.look()
 
     def client(self, timeout: float = 5.0) -> httpx.Client:
@@ -77,6 +82,7 @@ def start(
     with ExitStack() as made:
         private = Path(made.enter_context(tempfile.TemporaryDirectory(prefix="assay-", dir=short_folder())))
         process, upstream = _spawn(session, session.stored(lock), log, private)
+        ended = made.enter_context(ExitStack())  # what ends when the process has ended
         made.callback(process.stop, _GRACE)
         spawned(process)
         with _client(upstream) as client:
@@ -84,7 +90,9 @@ def start(
                 wait_ready(process, Listen(str(upstream.socket)), READY_WITHIN)
             props = prove(client, lock, session.stored(lock).weights)
         watch.look()
-        return Backend(lock, process, upstream, props, log, watch, made.pop_all())
+        pulse = Pulse(upstream.socket, upstream.key)
+        ended.callback(pulse.close)
+        return Backend(lock, process, upstream, props, log, watch, pulse, made.pop_all())
 
 
 def _client(upstream: Upstream, timeout: float = 5.0) -> httpx.Client:

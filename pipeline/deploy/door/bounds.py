@@ -61,9 +61,9 @@ def _check_depth(content: dict[str, Any]) -> None:
         for one in level:
             values = one.values() if isinstance(one, dict) else one
             below += [value for value in values if isinstance(value, (dict, list))]
-            if isinstance(one, dict) and isinstance(said := one.get("arguments"), str):
-                if _nested(_STRING.sub("", said), "[{", "]}"):  # JSON in a string, which the engine reads too
-                    raise _beyond("levels of arguments", DEPTH)
+            said = one.get("arguments") if isinstance(one, dict) else None
+            if isinstance(said, str) and _nested(_STRING.sub("", said), "[{", "]}"):  # JSON, which the engine reads too
+                raise _beyond("levels of arguments", DEPTH)
         if not below:
             return
         level = below

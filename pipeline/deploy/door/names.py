@@ -10,7 +10,6 @@ from pipeline.deploy.door.answers import Refusal
 from pipeline.deploy.door.model import Upstream
 from pipeline.deploy.door.rooms import Room
 
-
 # JSON in memory takes up to fifty times its bytes. Texts of 16 MiB have fewer of these signs.
 _MOST_PARTS, _MOST_OBJECTS = 1_000_000, 100_000
 

@@ -50,7 +50,7 @@ def called(arguments: str) -> dict[str, Any]:
 
 
 # Each as far beyond its bound as it takes to end the process of the pinned commit.
-FATAL = [
+FATAL: list[dict[str, Any]] = [
     {"prompt": "a", "grammar": nested(20_000)},
     {"prompt": "a", "grammar": chain(100_000)},
     {"prompt": "a", "grammar": 'root ::= "a"', "grammar_lazy": True, "grammar_triggers": [{"type": 2, "value": "("}]},
