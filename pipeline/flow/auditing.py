@@ -74,10 +74,9 @@ def audit(session: Session, name: str, *, expect: str = "", keys: Sequence[Publi
         faults = "".join(f"\n  {fault}" for fault in log.faults)
         raise DeployError(f"{name} was never deployed{faults}", hint=f"assay deploy {name}")
     found = standing(history)
-    line = found.now or found.line
-    event = line.event
-    links = [_log(log, expect)]
     stand = stand_of(session, log, name)
+    line, event = stand.line, stand.line.event
+    links = [_log(log, expect)]
     links.append(_live(stand))
     lock = None
     try:
@@ -94,7 +93,8 @@ def audit(session: Session, name: str, *, expect: str = "", keys: Sequence[Publi
     links.append(_rests(line, decision, runs))
     engine, hardware = record.engine(project.database, event.engine), record.hardware(project.database, event.hardware)
     links.append(_engine(line, engine))
-    before = found.stack[-2] if len(found.stack) > 1 else None
+    earlier = [one for one in found.stack if one.number < line.number]
+    before = earlier[-1] if earlier else None
     changes = _changes(project, before, lock)
     return Audit(
         *(name, tuple(links), line, stand, tuple(history), log.head),
