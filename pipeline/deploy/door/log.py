@@ -64,15 +64,24 @@ class AccessLog:
         self._open()
 
     def write(self, entry: Entry) -> None:
-        """Append one line."""
+        """Append one line, whole or not at all."""
         line = entry.line()
         try:
             if self._size + len(line) > self._largest:
-                os.replace(self.path, self.path.with_name(f"{self.path.name}.1"))
-                self._open()
-            self._size += os.write(self._handle, line)
+                self._turn()
+            written = os.write(self._handle, line)
+            if written < len(line):  # the disk is full now
+                os.ftruncate(self._handle, self._size)
+                self.lost += 1
+            else:
+                self._size += written
         except OSError:
             self.lost += 1
+
+    def _turn(self) -> None:
+        with suppress(FileNotFoundError):  # it was moved, but a new one could not be made then
+            os.replace(self.path, self.path.with_name(f"{self.path.name}.1"))
+        self._open()
 
     def close(self) -> None:
         """Close the file."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 from pathlib import Path
 
 from pipeline.deploy.door.log import AccessLog, Entry
@@ -38,6 +40,40 @@ def test_a_full_disk_loses_lines_and_counts_them(tmp_path: Path) -> None:
     os.close(full)
     log.close()
     assert log.lost == 1
+
+
+def test_a_disk_that_was_full_leaves_no_half_line_and_no_gap_afterwards(tmp_path: Path) -> None:
+    """The limit of a process on the size of its files breaks writes off as a full disk does."""
+    limits, before = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    log = AccessLog(tmp_path / "log")
+    log.write(Entry("first", "127.0.0.1"))
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (log.path.stat().st_size + 20, limits[1]))
+        for _ in range(3):
+            log.write(Entry("lost", "127.0.0.1"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    log.write(Entry("last", "127.0.0.1"))
+    log.close()
+    assert [json.loads(line)["id"] for line in log.path.read_text().splitlines()] == ["first", "last"]
+    assert log.lost == 3
+
+
+def test_a_new_file_that_could_not_be_made_is_made_later(tmp_path: Path) -> None:
+    log = AccessLog(tmp_path / "log", largest=200)
+    for number in range(3):
+        log.write(Entry(str(number), "127.0.0.1"))
+    log.path.unlink()
+    log.path.mkdir()  # in the way of the new one, and can't become NAME.1
+    lost = log.lost
+    for _ in range(3):
+        log.write(Entry("lost", "127.0.0.1"))
+    assert log.lost > lost
+    log.path.rmdir()
+    log.write(Entry("last", "127.0.0.1"))
+    log.close()
+    assert json.loads(log.path.read_text())["id"] == "last"
 
 
 def test_prompts_stand_in_it_only_when_asked_for(sockets: Path, door: Open) -> None:
