@@ -74,11 +74,17 @@ def _entry(session: Session, name: str, found: list[Decision], keys: Keys) -> En
         return Entry(name, State.ACCEPTED, (), "", decision, waived)
     broken = [one for one in decision.reasons if not one.holds]
     failed = [one for one in broken if one.verdict is Verdict.FAIL]
-    why = tuple(
-        f"{one.verdict.value} {one.rule}: {one.message}" for one in (*failed, *[b for b in broken if b not in failed])
-    )
+    why = _told((*failed, *[one for one in broken if one not in failed]))
     state = State.REJECTED if failed else State.UNKNOWN
     return Entry(name, state, why, _nearest(name, (*failed, *broken)), decision, waived)
+
+
+def _told(broken: tuple[Reason, ...]) -> tuple[str, ...]:
+    """Return a line for each fault: a rule of the spec and one of the policy often name the same."""
+    rules: dict[tuple[str, str], list[str]] = {}
+    for one in broken:
+        rules.setdefault((one.verdict.value, one.message), []).append(one.rule)
+    return tuple(f"{verdict} {' and '.join(named)}: {said}" for (verdict, said), named in rules.items())
 
 
 def _rests(session: Session, lock: Lockfile, decision: Decision, keys: Keys) -> bool:

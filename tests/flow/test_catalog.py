@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -112,3 +113,17 @@ def test_without_specs_there_is_nothing(tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     with pytest.raises(UsageError, match="no specs"):
         Session(Project(tmp_path)).names(())
+
+
+def test_what_spec_and_policy_both_find_is_told_once(assayed: Project) -> None:
+    policy(assayed, "lint: none\nlicense: {allow: [mit]}\nchecks: [limits]\n")
+    session = Session(assayed)
+    judge(session, session.current("small"))
+    found = entry(assayed)
+    assert found.decision is not None
+    broken = [one for one in found.decision.reasons if not one.holds]
+    twice = replace(broken[0], rule="policy the same again")
+    session.recorder.add_decision(replace(found.decision, id="later", reasons=(*found.decision.reasons, twice)))
+    again = entry(assayed)
+    assert len(again.why) == len(broken) == len(found.why)
+    assert f"{broken[0].rule} and policy the same again: {broken[0].message}" in again.why[0]

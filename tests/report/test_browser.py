@@ -135,3 +135,17 @@ def test_the_first_tab_skips_to_the_content_and_paper_has_no_navigation(browser:
     assert browser.run("document.activeElement.getAttribute('href')") == "#content"
     browser.open(site / "index.html", media="print")
     assert browser.run("getComputedStyle(document.querySelector('nav')).display") == "none"
+
+
+def test_the_catalog_breaks_no_name_and_no_number(browser: Browser, site: Path) -> None:
+    tall = "[...document.querySelectorAll('%s')].map(one => [one.getClientRects().length, one.textContent])"
+    browser.open(site / "index.html", width=1200)
+    assert {lines for lines, _ in browser.run(tall % ".catalog th a")} == {1}
+    assert browser.run("document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth")
+    browser.open(site / "index.html", width=360)
+    inside = (
+        "[...document.querySelectorAll('.catalog td > div')].every(one => one.getBoundingClientRect().right <= 360)"
+    )
+    assert browser.run(inside) and browser.run("document.querySelectorAll('.catalog td > div').length") > 1
+    browser.open(site / "index.html", width=760, media="print")
+    assert browser.run("document.documentElement.scrollWidth") <= 760
