@@ -138,7 +138,7 @@ class Residents:
 
     def __exit__(self, *_: object) -> None:
         with ExitStack() as stack:  # also where a second Ctrl-C comes in between
-            for backend in self._live:
+            for backend in list(self._live):
                 stack.callback(backend.stop)
 
     def _load(self, one: Resident) -> None:

@@ -313,6 +313,89 @@ def test_one_that_does_not_start_is_refused_with_the_reason_and_the_other_goes_o
     assert one.end() == 0
 
 
+def held(one: Served, name: str) -> int:
+    """Let an engine that is being loaded go no further; returns its process."""
+    until(lambda: name in one.engines())
+    os.kill(one.engines()[name], signal.SIGSTOP)
+    assert one.states()[name] == "loading"
+    return one.engines()[name]
+
+
+def test_while_one_is_loaded_the_others_answer_and_its_queue_is_bounded(several: Project, begin: Begin) -> None:
+    two = sum(size_of(several, name) for name in ("small", "other"))
+    one = begin(several, *NAMES, "--memory", str(two), "--queue", "2")
+    assert one.ask("small").status_code == 200
+    answers: dict[str, list[httpx.Response]] = {"other": [], "third": []}
+
+    def ask(name: str) -> threading.Thread:
+        thread = threading.Thread(target=lambda: answers[name].append(one.ask(name)))
+        thread.start()
+        return thread
+
+    waiting = [ask("other")]
+    loading = held(one, "other")
+    waiting += [ask("other"), ask("third")]
+    until(lambda: one.states()["third"] == "loading")  # it waits for its turn: one is loaded at a time
+    until(lambda: one.ask("other").status_code == 429)
+    assert one.ask("small").status_code == 200 and set(one.engines()) == {"small", "other"}
+    os.kill(loading, signal.SIGCONT)
+    for thread in waiting:
+        thread.join()
+    assert [answer.status_code for answer in answers["other"] + answers["third"]] == [200] * 3
+    assert one.end() == 0
+
+
+def test_a_crash_while_it_is_loaded_is_told_to_who_waits_and_the_next_one_is_answered(
+    several: Project, begin: Begin
+) -> None:
+    one = begin(several, "small", "other", "--memory", str(max(size_of(several, name) for name in NAMES)))
+    answers: list[httpx.Response] = []
+    waiting = threading.Thread(target=lambda: answers.append(one.ask("small")))
+    waiting.start()
+    os.kill(held(one, "small"), signal.SIGKILL)
+    waiting.join()
+    assert answers[0].status_code == 503 and "not ready: killed by SIGKILL" in answers[0].text
+    assert one.ask("other").status_code == 200
+    until(lambda: one.states()["small"] == "unloaded")
+    assert one.ask("small").status_code == 200
+    assert one.end() == 0
+
+
+def test_it_is_stopped_while_it_loads_and_who_waits_is_told(several: Project, begin: Begin) -> None:
+    budget = str(max(size_of(several, name) for name in NAMES))
+    one = begin(several, "small", "other", "--memory", budget, "--drain", "20")
+    answers: list[httpx.Response] = []
+    waiting = threading.Thread(target=lambda: answers.append(one.ask("small")))
+    waiting.start()
+    held(one, "small")
+    assert one.end() == 0
+    waiting.join()
+    assert answers[0].status_code == 503 and "is being stopped" in answers[0].text
+
+
+def test_many_who_ask_for_all_at_once_are_all_answered(several: Project, begin: Begin) -> None:
+    two = sum(size_of(several, name) for name in ("small", "other"))
+    one = begin(several, *NAMES, "--memory", str(two))
+    digests = {name: read_lock(several, name).weights.sha256 for name in NAMES}
+    wrong: list[object] = []
+
+    def ask(number: int) -> None:
+        for turn in range(4):
+            name = NAMES[(number + turn) % 3]
+            answer = one.ask(name)
+            if answer.status_code != 200 or answer.headers["x-assay-model-digest"] != digests[name]:
+                wrong.append((name, answer.status_code, answer.text))
+
+    asking = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
+    for thread in asking:
+        thread.start()
+    most = 0
+    while any(thread.is_alive() for thread in asking):
+        most = max(most, len(one.engines()))
+    assert not wrong and most == 2
+    assert one.end() == 0
+
+
 def test_what_does_not_fit_alone_is_refused_with_the_arithmetic(several: Project) -> None:
     for names in (["small", "other"], ["small"]):
         code, out, err = assay("serve", *names, "--port", "0", "--memory", "100MiB", project=several)
