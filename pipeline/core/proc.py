@@ -31,6 +31,7 @@ TAIL_BYTES = 65536
 _POLL_SECONDS = 0.02
 # After a child's end its output is complete, unless a process it left behind holds the pipe.
 _DRAIN_SECONDS = 0.5
+_DRAIN_MOST = 60.0  # seconds, where what it left behind goes on writing
 
 Line = Callable[[str], object]
 
@@ -264,18 +265,20 @@ def _collect(
     with selectors.DefaultSelector() as selector:
         for stream in streams:
             selector.register(stream.pipe, selectors.EVENT_READ, stream)
-        while usage is None or (selector.get_map() and time.monotonic() < ended + _DRAIN_SECONDS):
-            if selector.get_map():
-                for key, _ in selector.select(_POLL_SECONDS):
-                    if not key.data.read():
-                        selector.unregister(key.fileobj)
-            elif usage is None:
-                time.sleep(_POLL_SECONDS / 10)
+        while usage is None or selector.get_map():
+            read = time.monotonic()
+            ready = selector.select(_POLL_SECONDS if selector.get_map() else _POLL_SECONDS / 10)
+            for key, _ in ready:
+                if not key.data.read():
+                    selector.unregister(key.fileobj)
             if usage is None:
                 usage = _reap(popen)
                 ended = time.monotonic()
                 if usage is None and deadline is not None and ended > deadline:
                     raise TimeoutError
+            # All that it wrote is in the pipes: no clock, only an empty pipe tells that it was read.
+            elif read > ended + (_DRAIN_SECONDS if not ready else _DRAIN_MOST):
+                break
     _signal(popen, signal.SIGKILL)  # what it left behind in its group
     return usage, ended
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import EngineError, UsageError
 from pipeline.core.proc import run
+from pipeline.core.scratch import scratch
 
 CHILD = Path(__file__).with_name("jinja_child.py")
 SECONDS = 120.0
@@ -22,8 +22,8 @@ def render(templates: Mapping[str, Any], docs: Sequence[Mapping[str, Any]]) -> l
     Raises UsageError when the templates take more memory or time than there is for them.
     """
     answers: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        request = Path(folder) / "request.json"
+    with scratch() as folder:
+        request = folder / "request.json"
         request.write_text(json.dumps({"templates": dict(templates), "docs": list(docs)}))
         try:
             # What a template could print stands inside a JSON string: a line is an answer.

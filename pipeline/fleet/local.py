@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from pipeline.core.errors import EngineError
 from pipeline.core.proc import run
 from pipeline.core.progress import SILENT, Progress, Task
+from pipeline.core.scratch import scratch
 from pipeline.evals.engine import Model
 from pipeline.evals.model import EvalResult, from_plain
 from pipeline.fleet.worker import PREFIX, rebuild
@@ -60,8 +60,8 @@ def submit(
     Raises the AssayError that the job raised; EngineError when the child died; RuntimeError with the child's traceback
     when the job has a bug.
     """
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder, _Shown(progress) as shown:
-        place, answer = Path(folder) / "job.json", Path(folder) / "result.json"
+    with scratch() as folder, _Shown(progress) as shown:
+        place, answer = folder / "job.json", folder / "result.json"
         place.write_text(json.dumps(job))
         # -P: a folder that we happen to be in must not lend its modules to the child.
         argv = [sys.executable, "-P", "-m", "pipeline.fleet.worker", str(place), str(answer)]

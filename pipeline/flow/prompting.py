@@ -4,16 +4,15 @@ with another engine is seen. No weights are needed, and no socket beyond this ma
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import BoundedSemaphore
 
 import httpx
 
 from pipeline.core.digest import Digest
 from pipeline.core.errors import AssayError, EngineError, UsageError
+from pipeline.core.scratch import scratch
 from pipeline.flow.dating import headers_of, template_of
 from pipeline.flow.session import Session
 from pipeline.gguf.corrected import corrected
@@ -109,8 +108,8 @@ def ask_prompts(lock: Lockfile, template: str | None, header: Header, build: Eng
     header = corrected(header, lock.spec.engine.overrides)
     if why := why_not(header):
         return Prompts(why=why)
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        path, own = Path(folder) / "hollow.gguf", Path(folder) / "template.jinja"
+    with scratch() as folder:
+        path, own = folder / "hollow.gguf", folder / "template.jinja"
         write_hollow(header, path)
         if template is not None:
             own.write_bytes(template.encode())

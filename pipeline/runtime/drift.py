@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import EngineError
 from pipeline.core.proc import run
+from pipeline.core.scratch import scratch
 from pipeline.runtime.build import EngineBuild
 from pipeline.spec.model import Engine
 from pipeline.spec.overrides import argument
@@ -50,8 +50,8 @@ def divergence(build: EngineBuild, weights: Path, engine: Engine, text: str, *, 
     """
     plain = {"cache_type_k": "f16", "cache_type_v": "f16", "flash_attention": "off", "gpu_layers": 0}
     reference = engine.model_copy(update=plain)
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        prompt, base = Path(folder) / "text", Path(folder) / "logits"
+    with scratch() as folder:
+        prompt, base = folder / "text", folder / "logits"
         prompt.write_text(text)
         about = (build, weights, prompt, threads)
         _perplexity(*about, reference, ("--save-all-logits", str(base)))

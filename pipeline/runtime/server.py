@@ -20,6 +20,7 @@ from pipeline.core.digest import Digest
 from pipeline.core.errors import EngineError
 from pipeline.core.files import atomic_write
 from pipeline.core.proc import Process, ending, spawn
+from pipeline.core.scratch import scratch
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.params import Listen, server_argv
@@ -106,9 +107,9 @@ def started(
     """Run llama-server (``program``) on a private unix socket until the block ends; ``argv`` gives its arguments for where
     it listens and the file with its key. Raises NotReady.
     """
-    with tempfile.TemporaryDirectory(prefix="assay-", dir=short_folder()) as folder:
-        key, listen = new_key(), Listen(str(Path(folder) / "llama.sock"))
-        key_file = Path(folder) / "key"
+    with scratch(short_folder()) as folder:
+        key, listen = new_key(), Listen(str(folder / "llama.sock"))
+        key_file = folder / "key"
         atomic_write(key_file, key + "\n", 0o600)
         client = httpx.Client(
             # llama-server closes a connection after a stream without saying so: none is used twice.
@@ -120,7 +121,7 @@ def started(
             timeout=httpx.Timeout(600.0, connect=10.0),
         )
         command = (*program, *argv(listen, key_file))
-        with client, spawn(command, env=environment, log=Path(folder) / "log") as process:
+        with client, spawn(command, env=environment, log=folder / "log") as process:
             yield Running(process, client, process.argv, wait_ready(process, listen, ready_within))
 
 

@@ -219,3 +219,18 @@ def test_children_start_from_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert results == ["x\n"] * 8
+
+
+@linux
+def test_all_that_it_wrote_is_read_however_slow_we_are() -> None:
+    """The pipe is large, so that it ends long before we have read it."""
+    script = "import fcntl, os; fcntl.fcntl(1, 1031, 1 << 20); os.write(1, b'a line\\n' * 60000)"
+    heard: list[str] = []
+
+    def slow(line: str) -> None:
+        if len(heard) % 10000 == 0:
+            time.sleep(0.2)
+        heard.append(line)
+
+    done = run([sys.executable, "-c", script], env=ENV, on_stdout=slow)
+    assert len(heard) == 60000 and len(done.stdout) == 7 * 60000

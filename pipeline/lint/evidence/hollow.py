@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import EngineError
+from pipeline.core.scratch import scratch
 from pipeline.lint.evidence.requests import GENERATIONS, REQUESTS, Body
 from pipeline.lint.evidence.vocabulary import LONGEST
 from pipeline.lint.model import UNASKED
@@ -85,8 +84,8 @@ def serve(subject: Subject) -> Served:
         return Served(missing=reason)
     if subject.engine is None:
         return Served(missing="there is no engine to ask")
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        path, template = Path(folder) / "hollow.gguf", Path(folder) / "template.jinja"
+    with scratch() as folder:
+        path, template = folder / "hollow.gguf", folder / "template.jinja"
         write_hollow(subject.header, path)
         replaced = bool(subject.template) and subject.template != subject.facts.chat_template
         if replaced:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.errors import EngineError
+from pipeline.core.scratch import scratch
 from pipeline.gguf.types import TokenType
 from pipeline.gguf.values import Array
 from pipeline.lint.evidence.manner import Marks
@@ -50,8 +50,8 @@ def play(subject: Subject) -> Played:
     if subject.served.refusal:  # it would be refused again, or waited for again
         return Played(missing="llama-server does not start with the template")
     ends = {subject.vocabulary.text(number) or "" for number in reading.ends} - {""}
-    with tempfile.TemporaryDirectory(prefix="assay-") as name:
-        stage = _Stage(subject, engine, Path(name))
+    with scratch() as folder:
+        stage = _Stage(subject, engine, folder)
         try:
             return stage.play(Marks(ends, _control(subject)))
         except EngineError as error:

@@ -42,10 +42,10 @@ class OtherEnginesLack(ScanRule):
                 found["a loop over [::-1]"] = (source.text.count("\n", 0, turned.start(1)) + 1, "[::-1]")
             for what, (line, near) in found.items():
                 yield self.finding(
-                    f"other engines have no {what.removeprefix('a ')}: there the template may fail",
+                    f"some other engines lack {what}: there the template may fail; llama-server has it",
                     where=place(source, line, [near]),
                     evidence=source.text.split("\n")[line - 1].strip(),
-                    fix=f"if the file is for others too, write it without {what}, or test for it first",
+                    fix=f"for llama-server nothing; if the file is for others too, write it without {what}, or test for it first",
                 )
 
 
