@@ -49,18 +49,18 @@ def draw(title: str, bars: Sequence[Bar], *, bounds: Sequence[tuple[str, float]]
     drawing["role"] = "img"
     drawing["aria-label"] = f"{title}: " + "; ".join(f"{bar.name} {bar.shown}" for bar in bars)
     drawing.set_desc(title=title)
-    largest = top or max(_numbers(bars, bounds), default=1.0)
-    ticks = round_numbers(largest if largest > 0 else 1.0)  # a difference may be below 0
+    numbers = [0.0, *_numbers(bars, bounds)]  # a difference may be below 0
+    ticks = round_numbers(top or max(numbers), min(numbers))
     base = HEAD + ROW * len(bars)
     for tick in ticks:
-        x = _x(tick, ticks[-1])
+        x = _x(tick, ticks)
         drawing.add(drawing.line((x, HEAD), (x, base), class_="grid"))
-        anchor = "start" if tick == 0 else "end" if tick == ticks[-1] else "middle"
+        anchor = "start" if tick == ticks[0] else "end" if tick == ticks[-1] else "middle"
         drawing.add(drawing.text(f"{tick:,g}", (x, base + 16), class_=f"tick {anchor}"))
     for index, bar in enumerate(bars):
-        _draw_bar(drawing, bar, HEAD + ROW * index, ticks[-1])
+        _draw_bar(drawing, bar, HEAD + ROW * index, ticks)
     for name, bound in bounds:
-        x = _x(bound, ticks[-1])
+        x = _x(bound, ticks)
         drawing.add(drawing.line((x, HEAD - 6), (x, base), class_=f"bound {name}"))
     for index, bar in enumerate(bars):
         y = HEAD + ROW * index + 14
@@ -70,41 +70,42 @@ def draw(title: str, bars: Sequence[Bar], *, bounds: Sequence[tuple[str, float]]
     return visible(text)
 
 
-def _draw_bar(drawing: svgwrite.Drawing, bar: Bar, y: float, end: float) -> None:
+def _draw_bar(drawing: svgwrite.Drawing, bar: Bar, y: float, axis: Sequence[float]) -> None:
     if bar.value is None or not math.isfinite(bar.value):
         return
     middle = y + 28
-    left = _x(0, end)
-    width = float(_x(max(bar.value, 0), end)[:-1]) - float(left[:-1])
+    left, right = _x(min(bar.value, 0), axis), _x(max(bar.value, 0), axis)
+    width = float(right[:-1]) - float(left[:-1])
     drawing.add(drawing.rect((left, middle - 6), (f"{width:.2f}%", 12), class_="bar"))
     if bar.low is not None and bar.high is not None and math.isfinite(bar.low) and math.isfinite(bar.high):
-        low, high = _x(max(bar.low, 0), end), _x(bar.high, end)
+        low, high = _x(bar.low, axis), _x(bar.high, axis)
         drawing.add(drawing.line((low, middle), (high, middle), class_="interval"))
         for x in (low, high):
             drawing.add(drawing.line((x, middle - 5), (x, middle + 5), class_="interval"))
-        drawing.add(drawing.circle((_x(bar.value, end), middle), 4, class_="estimate"))
+        drawing.add(drawing.circle((_x(bar.value, axis), middle), 4, class_="estimate"))
     for sample in bar.samples:
         if math.isfinite(sample):
-            drawing.add(drawing.circle((_x(sample, end), middle), 2.5, class_="sample"))
+            drawing.add(drawing.circle((_x(sample, axis), middle), 2.5, class_="sample"))
 
 
 def _numbers(bars: Sequence[Bar], bounds: Sequence[tuple[str, float]]) -> Iterator[float]:
     for bar in bars:
-        yield from (n for n in (bar.value, bar.high, *bar.samples) if n is not None and math.isfinite(n))
+        yield from (n for n in (bar.value, bar.low, bar.high, *bar.samples) if n is not None and math.isfinite(n))
     yield from (bound for _, bound in bounds if math.isfinite(bound))
 
 
-def round_numbers(largest: float) -> list[float]:
-    """Return three to six round numbers from 0 to the first that is not below ``largest``, which is above 0."""
-    rough = max(largest, 1e-300) / 4
+def round_numbers(largest: float, smallest: float = 0.0) -> list[float]:
+    """Return three to seven round numbers, 0 among them, that enclose both; where both are 0, from 0 to 1."""
+    span = max(largest, 0.0) - min(smallest, 0.0)
+    rough = max(span, 1e-300) / 4 if span else 0.25
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999999)
-    return [
-        round(step * index, 12) if step > 1e-9 else step * index
-        for index in range(math.ceil(largest / step - 1e-9) + 1)
-    ]
+    last = math.ceil(max(largest, 0.0) / step - 1e-9) if span else 4
+    first = math.floor(min(smallest, 0.0) / step + 1e-9)
+    return [round(step * index, 12) if step > 1e-9 else step * index for index in range(first, last + 1)]
 
 
-def _x(value: float, end: float) -> str:
-    share = min(max(value / end, 0.0), 1.0) if end else 0.0
+def _x(value: float, axis: Sequence[float]) -> str:
+    first, last = axis[0], axis[-1]
+    share = min(max((value - first) / (last - first), 0.0), 1.0)
     return f"{_LEFT + share * (_RIGHT - _LEFT):.2f}%"

@@ -109,8 +109,8 @@ class _Scale:
         if not zero and low > 0 and high > low:
             room = (high - low) * 0.08
             return cls(low - room, high + room, tuple(_between(low, high)), False)
-        ticks = tuple(round_numbers(max(high, 1e-300)))
-        return cls(min(0.0, low), ticks[-1], ticks, False)
+        ticks = tuple(round_numbers(high, low))
+        return cls(ticks[0], ticks[-1], ticks, False)
 
     def share(self, value: float) -> float:
         if self.log:

@@ -52,6 +52,29 @@ def test_ticks_are_few_round_and_reach_the_largest(largest: float) -> None:
     assert math.isclose(ticks[1] * (len(ticks) - 1), ticks[-1], rel_tol=1e-6)
 
 
+@given(st.floats(min_value=-1e15, max_value=1e15), st.floats(min_value=-1e15, max_value=1e15))
+def test_ticks_enclose_numbers_on_both_sides_of_0(one: float, other: float) -> None:
+    if abs(one) + abs(other) < 1e-9:
+        return
+    ticks = round_numbers(max(one, other), min(one, other))
+    assert 0 in ticks and 3 <= len(ticks) <= 7 and ticks == sorted(ticks)
+    room = (ticks[-1] - ticks[0]) * 1e-6
+    assert ticks[0] - room <= min(one, other, 0) and max(one, other, 0) <= ticks[-1] + room
+
+
+def test_what_lies_below_0_is_drawn_to_the_left_of_it() -> None:
+    root = parse(draw("t", [Bar("a", -0.1, "-0.1", low=-0.2, high=0.05)]))
+    assert [text.text for text in root.findall(f"{SVG}text")][:5] == ["-0.2", "-0.1", "0", "0.1", "a"]
+    (bar,), (dot,) = root.findall(f"{SVG}rect"), root.findall(f"{SVG}circle")
+    assert (bar.get("x"), bar.get("width"), dot.get("cx")) == ("32.67%", "32.16%", "32.67%")
+    (interval,) = [
+        line
+        for line in root.findall(f"{SVG}line")
+        if line.get("class") == "interval" and line.get("y1") == line.get("y2")
+    ]
+    assert (interval.get("x1"), interval.get("x2")) == ("0.50%", "80.92%")
+
+
 def test_a_chart_of_numbers_below_zero_alone_is_drawn() -> None:
     """As a low percentile of a divergence that is rounded to either side of 0."""
     root = parse(draw("t", [Bar("a", -2e-6, "-2e-06", (-2e-6, -1e-6))]))
