@@ -29,7 +29,7 @@ def canary(backend: Backend) -> None:
         raise _silent(lock.name, f"{type(error).__name__} {error}".strip()) from None
     except (ValueError, KeyError, TypeError):
         made = 0
-    if not isinstance(made, int) or made < 1:
+    if type(made) is not int or made < 1:
         raise _silent(lock.name, said)
 
 

@@ -17,7 +17,7 @@ from pipeline.flow.telling import tell
 from pipeline.lock.model import Lockfile
 
 _POLL = 0.05
-_WITHIN = 1800.0
+_WITHIN, _END_WITHIN = 1800.0, 60.0
 
 
 def settle(session: Session, name: str) -> None:
@@ -77,17 +77,34 @@ def switch(session: Session, line: Line, *, beside: bool) -> State | str:
     if found and alive and found.entry == line.digest and not pending(folder):
         return found
     clear_switch(folder)
-    why = f"what keeps it up did not take it: see {folder / 'log'}" if alive else "what keeps it up ended"
-    still = {"serving": found.entry} if found and alive else {}
-    return failure_of(session, line, why, **still)
+    told = _failure(session, line)
+    if not told:
+        why = f"what keeps it up did not take it: see {folder / 'log'}" if alive else "what keeps it up ended"
+        return failure_of(session, line, why, **({"serving": found.entry} if found and alive else {}))
+    if "serving" not in told.options:
+        _end(folder)
+    return told.reason
 
 
 def failure_of(session: Session, line: Line, why: str, **options: object) -> str:
     """Return why what a line of the log put into service did not come up, by the log; recorded with ``why`` if it isn't yet."""
-    for one in read(log_path(session.project.state)).require().of(line.event.name):
-        if one.event.action == "failed" and one.event.options.get("entry") == line.digest:
-            return one.event.reason
-    return tell(session.project, "failed", line, why, {"never_answered": True, **options})
+    told = _failure(session, line)
+    return told.reason if told else tell(session.project, "failed", line, why, {"never_answered": True, **options})
+
+
+def _failure(session: Session, line: Line) -> Event | None:
+    lines = read(log_path(session.project.state)).require().of(line.event.name)
+    failed = [
+        one.event for one in lines if one.event.action == "failed" and one.event.options.get("entry") == line.digest
+    ]
+    return failed[-1] if failed else None
+
+
+def _end(folder: Path) -> None:
+    """Wait until a keeper that has nothing left to serve has said how it ended."""
+    deadline = time.monotonic() + _END_WITHIN
+    while (state := read_state(folder)) and not state.over and state.keeper.running() and time.monotonic() < deadline:
+        time.sleep(_POLL)
 
 
 def _wait(folder: Path) -> None:
