@@ -20,6 +20,7 @@ from pipeline.core.errors import UsageError
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS packs (key BLOB PRIMARY KEY, used INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
 """
+_SEAL = 16  # bytes after each pack: SQLite does not notice when a disk gives back other bytes
 LARGEST = 2 << 30  # of the file, in bytes; beyond it the packs that were not used for longest go
 
 
@@ -48,18 +49,20 @@ class Scores:
         self._file.close()
 
     def get(self, pack: bytes, reader: str) -> bytes | None:
-        """Return what was kept of a pack, or None."""
+        """Return what was kept of a pack; None where there is nothing, or where it is not what was put there."""
         key = self._key(pack, reader)
         with self._told():
             found = self._file.execute("SELECT content, used FROM packs WHERE key = ?", (key,)).fetchone()
             today = int(time.time()) // 86400
             if found and found[1] != today:
                 self._file.execute("UPDATE packs SET used = ? WHERE key = ?", (today, key))
-        return bytes(found[0]) if found else None
+        content, seal = (found[0][:-_SEAL], found[0][-_SEAL:]) if found else (b"", b"")
+        return bytes(content) if found and seal == _seal(key, content) else None
 
     def put(self, pack: bytes, reader: str, content: bytes) -> None:
         """Keep a pack."""
-        row = self._key(pack, reader), int(time.time()) // 86400, content
+        key = self._key(pack, reader)
+        row = key, int(time.time()) // 86400, content + _seal(key, content)
         with self._told():
             self._file.execute("INSERT OR REPLACE INTO packs VALUES (?, ?, ?)", row)
 
@@ -88,3 +91,7 @@ class Scores:
         except sqlite3.Error as error:
             hint = "delete it: everything in it can be computed again"
             raise UsageError(f"{self._path}: the kept scores can't be used: {error}", hint=hint) from None
+
+
+def _seal(key: bytes, content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_SEAL, key=key).digest()

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ GROUPS = [Group((1, 2 + i % 50, 300 + i), ((5, 6), (7 + i,), (8, 9, 10))) for i 
 # A child that is killed by the third row it writes; with what it kept, this process goes on.
 KILLED = """
 import os, signal, sys
+from contextlib import closing
 from pathlib import Path
 from pipeline.runtime.scores import Scores
 from tests.runtime.test_scores import GROUPS, WEIGHTS, Scorer
@@ -126,3 +128,19 @@ def test_beyond_its_bound_what_was_not_used_for_longest_goes(tmp_path: Path) -> 
     with Scores(path, "model") as scores:
         left = [number for number in range(10) if scores.get(b"pack %d" % number, "reader")]
         assert 7 in left and len(left) == 3
+
+
+def test_a_pack_that_a_disk_changed_is_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "scores.sqlite"
+    with Scores(path, "model") as scores:
+        scores.put(b"pack", "logprob", b"eight by")
+        scores.put(b"other", "logprob", b"")
+        assert scores.get(b"pack", "logprob") == b"eight by" and scores.get(b"other", "logprob") == b""
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(
+            "UPDATE packs SET content = CAST('sevenbyt' || substr(content, 9) AS BLOB) WHERE length(content) > 16"
+        )
+    with Scores(path, "model") as scores:
+        assert scores.get(b"pack", "logprob") is None and scores.get(b"other", "logprob") == b""
+        scores.put(b"pack", "logprob", b"eight by")
+        assert scores.get(b"pack", "logprob") == b"eight by"
