@@ -16,9 +16,10 @@ from pipeline.cli.command import App, command, complete_names, listed
 def results(app: App, names: tuple[str, ...], suites: tuple[str, ...], output: str) -> int:
     """Write the items of checks and evals on record for other tools: prompt, answer, score, verdict, log-probabilities.
 
-    The end of the file's name says the format: .parquet or .jsonl, a row an item with the digests it belongs to; or
+    The end of the file's name says the format: .parquet, .csv or .jsonl, a row an item with the digests it belongs to; or
     .json, a log of Inspect (inspect_ai), which holds one run. A folder gets a log of Inspect for each run, for inspect
     view. Names are specs (what counts for their locks on this engine and hardware), digests of locks, or ids of runs.
+    Numbers alone: assay report NAME --format csv, and of all models as Parquet assay record export FOLDER.
 
     \b
     assay results tiny-chat -o items.parquet

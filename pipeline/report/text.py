@@ -12,6 +12,7 @@ _KEPT = {"\n", "\t", "\u00ad", "\u200d"}
 _LINE = 60
 _SHORT = {word.lower(): word for word in ("BOS", "CPU", "CPUs", "EOS", "EOT", "GPU", "GPUs", "ID", "KV", "OS", "SIMD")}
 _GIGA = {"bytes/s": "GB/s", "operations/s": "Gop/s"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -106,6 +107,14 @@ def pretty(value: Any, indent: int = 0) -> str:
         parts = [f"{json.dumps(key, ensure_ascii=False)}: {pretty(part, indent + 2)}" for key, part in value.items()]
         return "{\n" + ",\n".join(pad + part for part in parts) + "\n" + " " * indent + "}"
     return "[\n" + ",\n".join(pad + pretty(part, indent + 2) for part in value) + "\n" + " " * indent + "]"
+
+
+def spreadsheet(value: object) -> object:
+    """Return what may stand in a cell of CSV: text that a spreadsheet would take for a formula begins with an apostrophe."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def label(key: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.report.text import duration, label, number, plain, pretty, quantity, signed, size, visible
+from pipeline.report.text import duration, label, number, plain, pretty, quantity, signed, size, spreadsheet, visible
 
 
 def test_hidden_characters_are_written_out_and_the_rest_is_kept() -> None:
@@ -52,6 +52,12 @@ def test_sizes_quantities_and_durations() -> None:
 
 def test_a_sign_is_shown_of_what_has_one() -> None:
     assert [signed(one) for one in (0.5, 0.0, -0.25, None)] == ["+0.5", "0", "-0.25", "—"]
+
+
+def test_a_cell_of_a_spreadsheet_is_no_formula() -> None:
+    assert [spreadsheet(one) for one in ("=HYPERLINK(1)", "@x", "a=1", -1.5, None)] == [
+        *("'=HYPERLINK(1)", "'@x", "a=1", -1.5, None)
+    ]
 
 
 def test_labels_and_cells() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pipeline.record.model import Run
 from pipeline.record.rates import tallies
 from pipeline.report.model import Report
-from pipeline.report.text import visible
+from pipeline.report.text import spreadsheet
 
 SUFFIX = "csv"
 WRITTEN = False
@@ -17,7 +17,6 @@ HEAD = (
     *("model", "accepted", "stage", "suite", "layer", "test", "metric", "value", "low", "high", "unit", "n", "reason"),
     *("run", "started", "lock", "engine", "hardware"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def render(report: Report) -> str:
@@ -31,7 +30,7 @@ def render(report: Report) -> str:
             key = run.key
             end = (run.id, run.started.isoformat(), key.lock_digest, key.engine_digest, key.hardware_digest)
             begin = (report.name, decided, key.stage, key.subject)
-            writer.writerows([_cell(value) for value in (*begin, *row, *end)] for row in _rows(run))
+            writer.writerows([spreadsheet(value) for value in (*begin, *row, *end)] for row in _rows(run))
     return file.getvalue()
 
 
@@ -45,10 +44,3 @@ def _rows(run: Run) -> Iterator[tuple[object, ...]]:
         yield ("", group.group, "pass_rate", group.rate, low, high, "share", group.trials, "")
     for row in run.result.bench:
         yield (row.layer, row.test, row.metric, row.value, row.low, row.high, row.unit, len(row.samples), row.reason)
-
-
-def _cell(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    text = visible(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

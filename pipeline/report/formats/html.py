@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from jinja2 import Environment
 
 from pipeline.bench.model import BenchRow
 from pipeline.checks.model import Verdict
@@ -29,6 +32,12 @@ _DECISION = re.compile('<meta name="assay-decision" content="([^"]*)">')
 def render(report: Report) -> str:
     """Return a whole HTML document. Every value is escaped, and hidden characters are written out; a content security
     policy forbids scripts and loading in any case."""
+    template = _environment().get_template("page.html.j2")
+    return template.render(report=report, lock=report.lock, decision=report.decision)
+
+
+@cache  # so that the templates are compiled once, not for every model
+def _environment() -> Environment:
     environment = pages()
     environment.filters |= {
         "columns": _columns,
@@ -48,7 +57,7 @@ def render(report: Report) -> str:
         "ITEMS_SHOWN": ITEMS_SHOWN,
         "OPEN_CASES": OPEN_CASES,
     }
-    return environment.get_template("page.html.j2").render(report=report, lock=report.lock, decision=report.decision)
+    return environment
 
 
 def shown_decision(page: Path) -> str:

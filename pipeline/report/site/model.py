@@ -11,6 +11,14 @@ from pipeline.evals.model import Metric
 from pipeline.report.model import Fact
 
 
+# What the pages of the catalog and of machines show of benchmarks.
+OF_CATALOG = ("decode_tok_s", "prefill_tok_s", "ttft_ms", "peak_memory_bytes")
+OF_MACHINES = (
+    *("decode_tok_s", "prefill_tok_s", "energy_per_token", "decode_bandwidth_share", "prefill_arithmetic_share"),
+    *("memory_bandwidth", "arithmetic"),
+)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One model of the catalog. ``scores``: the first metric of each suite, by ``SUITE.METRIC``; ``bench``: what was measured;

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment
 from markupsafe import Markup
 
 from pipeline.bench.model import BenchRow
@@ -58,12 +59,16 @@ def items_page(page: ItemsPage) -> str:
 
 
 def _render(template: str, page: Any, **values: Any) -> str:
+    return _environment().get_template(template).render(page=page, **values)
+
+
+@cache  # so that a template is compiled once, not for every page
+def _environment() -> Environment:
     environment = pages()
     environment.globals |= _script()
-    return environment.get_template(template).render(page=page, **values)
+    return environment
 
 
-@cache
 def _script() -> Mapping[str, Any]:
     text = (Path(__file__).parent / "sort.js").read_text()
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

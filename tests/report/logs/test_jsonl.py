@@ -66,10 +66,10 @@ def test_a_pick_out_of_range_is_no_answer() -> None:
 
 def test_the_end_of_the_name_says_the_format() -> None:
     assert log_for(Path("x/Y.JSONL")).SUFFIX == "jsonl"
-    for name in ("items", "items.csv"):
+    for name in ("items", "items.xlsx"):
         with pytest.raises(UsageError, match=r"no format") as caught:
             log_for(Path(name))
-        assert caught.value.hint == "end it with one of: .json, .jsonl, .parquet"
+        assert caught.value.hint == "end it with one of: .csv, .json, .jsonl, .parquet"
 
 
 def test_outcomes_of_another_run_keep_their_run(tmp_path: Path) -> None:
