@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pipeline import __version__
 from pipeline.core.canonical import digest_of, tree_digest
 from pipeline.core.digest import Digest
-from pipeline.core.errors import LockOutOfDate
+from pipeline.core.errors import EngineError, LockOutOfDate, UsageError
 from pipeline.flow.dating import read_template
 from pipeline.flow.session import Session, Stored
 from pipeline.flow.watch import Watch
@@ -123,7 +123,12 @@ def perform(session: Session, job: Job) -> Run:
 
 def _do(session: Session, job: Job) -> Run:
     started, clock = datetime.now(UTC), time.monotonic()
-    result, argv = _STAGES[job.key.stage](session, session.stored(job.lock), job)
+    try:
+        result, argv = _STAGES[job.key.stage](session, session.stored(job.lock), job)
+    except (EngineError, UsageError) as error:  # a command has several models and suites
+        subject = f" {job.key.subject}" if job.key.subject != job.key.stage else ""
+        error.message = f"{job.lock.name}, {job.key.stage}{subject}: {error.message}"
+        raise
     return Run(
         id=f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
         model=job.lock.name,

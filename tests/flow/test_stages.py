@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.errors import AssayError, DigestMismatch, LockOutOfDate, UsageError
+from pipeline.core.errors import AssayError, DigestMismatch, EngineError, LockOutOfDate, UsageError
 from pipeline.core.project import Project
 from pipeline.flow.locking import make_lock
 from pipeline.flow.prepare import fetch_all
@@ -14,6 +14,7 @@ from pipeline.flow.stages import Done, Job, do, jobs_of, recorded
 from pipeline.record.access import writing
 from pipeline.record.read import query
 from tests import zoo
+from tests.damaged import with_nan
 from tests.projects import edit, flip, make_project
 
 
@@ -158,6 +159,20 @@ def test_a_template_that_is_not_text_is_an_error_in_words(project: Project) -> N
     fetch_all(session, [lock])
     with pytest.raises(UsageError, match=r"not UTF-8 text: byte 29"):
         do(session, jobs_of(session, lock, ["lint"]))
+
+
+@pytest.mark.parametrize(("stage", "where"), [("check", "small, check greeting: "), ("eval", "small, eval few: ")])
+def test_weights_that_give_no_numbers_give_no_result_and_it_is_said_where(
+    tmp_path: Path, tiny_chat: Path, stage: str, where: str
+) -> None:
+    project = make_project(tmp_path / "project", with_nan(tiny_chat, tmp_path / "nan.gguf"))
+    session = Session(project)
+    lock = session.current("small")
+    fetch_all(session, [lock])
+    with pytest.raises(EngineError) as caught:
+        do(session, jobs_of(session, lock, [stage]))
+    assert caught.value.message.startswith(where) and "not numbers" in caught.value.message
+    assert not recorded(session, lock)
 
 
 def test_what_llama_bench_can_not_load_is_measured_through_the_server_alone(tmp_path: Path) -> None:
