@@ -118,8 +118,12 @@ def append(path: Path, event: Event, now: datetime) -> Line:
         }
         content = plain(content)
         content["digest"] = str(digest_of(content))
-        _write(path, canonical_bytes(content) + b"\n")
-        atomic_write(_head_path(path), canonical_bytes([content["number"], content["digest"]]))
+        before = _write(path, canonical_bytes(content) + b"\n")
+        try:
+            atomic_write(_head_path(path), canonical_bytes([content["number"], content["digest"]]))
+        except OSError:  # the last page of the log had room, the disk had none for another file
+            os.truncate(path, before)
+            raise
         return _line(content)
 
 
@@ -236,8 +240,8 @@ def _head_path(path: Path) -> Path:
     return path.with_suffix(".head")
 
 
-def _write(path: Path, line: bytes) -> None:
-    """Append a whole line or nothing, on the disk."""
+def _write(path: Path, line: bytes) -> int:
+    """Append a whole line or nothing, on the disk; returns how long the log was before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -257,6 +261,7 @@ def _write(path: Path, line: bytes) -> None:
         os.close(handle)
     if new:
         fsync_folder(path.parent)
+    return size
 
 
 def _finished(handle: int) -> int:

@@ -102,7 +102,11 @@ def stop(session: Session, name: str) -> Line:
         event = Event(
             name, "stop", now.target, now.lock, actor=actor(session), engine=now.engine, hardware=now.hardware
         )
-        return append(log_path(session.project.state), event, datetime.now(UTC))
+        try:
+            return append(log_path(session.project.state), event, datetime.now(UTC))
+        except OSError as error:
+            said = f"{name} is stopped, but that could not be recorded: {error.strerror}"
+            raise DeployError(said, hint=f"make room, then record it: assay stop {name}") from None
 
 
 def standing_of(session: Session, name: str) -> Standing:

@@ -35,9 +35,9 @@ from pipeline.flow.telling import tell
 HOST = "127.0.0.1"
 CRASHES, WITHIN = 5, 300.0
 LOOK_EVERY = 5.0
-# How long requests at an engine that was replaced may go on; and how long, where others wait for it to be replaced.
-DRAIN_WITHIN, TURN_WITHIN = 600.0, 60.0
-_TICK = 0.2
+# How long requests may go on: at an engine that was replaced, at one that others wait to see replaced, and at a stop.
+DRAIN_WITHIN, TURN_WITHIN, STOP_WITHIN = 600.0, 60.0, 30.0
+_TICK, _FAREWELL = 0.2, 1.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 
 End = tuple[str, str]
@@ -63,6 +63,7 @@ class Keeper:
     _crashes: list[float] = field(default_factory=list)
     _look_at: float = 0.0
     _again_at: float = 0.0
+    _unsaid: bool = False
 
     def __post_init__(self) -> None:
         self._folder = folder_of(self.project.state, self.line.event.name)
@@ -99,13 +100,22 @@ class Keeper:
         front = held.enter_context(beside(lambda: Door(settings, [upstream]), listening))
         url = url_of(HOST, listening.getsockname()[1], Access())
         self.state = self.state.now("running", url=url, key_file=str(settings.keys))
-        while not self.stopping.is_set():
-            if end := self._turn(front):
-                return end
-        return "stopped", ""
+        end: End | None = None
+        while not end and not self.stopping.is_set():
+            end = self._turn(front)
+        self._close(front, end[1] if end else "it is being stopped")
+        return end or ("stopped", "")
+
+    def _close(self, front: Beside, why: str) -> None:
+        """Close the door: who waits for an engine that will not come is told so, what is being answered may end."""
+        if not self._serving:
+            front.close(self.line.event.name, why)
+        front.drain(STOP_WITHIN if self._serving else _FAREWELL)
 
     def _turn(self, front: Beside) -> End | None:
         """Look after everything once; returns how it ended, if it did."""
+        if self._unsaid:
+            self._write()
         self._drain(front)
         if self._coming and self._coming.wait(0.0):
             self._came(front, self._coming)
@@ -257,9 +267,16 @@ class Keeper:
 
     def _say(self, phase: str, **changes: object) -> None:
         self.state = self.state.now(phase, **changes)
-        with suppress(OSError):
-            write_state(self._folder, self.state)
+        self._write()
         note(f"{self.line.event.name} {phase}{f': {self.state.reason}' if self.state.reason else ''}")
+
+    def _write(self) -> None:
+        """Write the state file; what a full disk does not take is written later."""
+        try:
+            write_state(self._folder, self.state)
+            self._unsaid = False
+        except OSError:
+            self._unsaid = True
 
 
 def note(text: str) -> None:
