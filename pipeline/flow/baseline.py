@@ -13,7 +13,7 @@ from pipeline.flow.stages import recorded
 from pipeline.gate.policy import Baseline
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Accepted
-from pipeline.record.read import baselines_of, run_by_id
+from pipeline.record.read import baselines_of, runs_by_id
 
 
 def accept(session: Session, lock: Lockfile, *, reason: str, owner: str) -> Accepted:
@@ -42,7 +42,7 @@ def baseline_of(session: Session, lock: Lockfile) -> Baseline | None:
     if not found:
         return None
     newest = found[0]
-    runs = [run_by_id(session.project.database, id) for id in newest.run_ids]
+    runs = runs_by_id(session.project.database, newest.run_ids)
     before = recorded_lock(session, newest.lock_digest)
-    side = Side(f"{lock.name} (baseline)", before, tuple(run for run in runs if run is not None))
+    side = Side(f"{lock.name} (baseline)", before, tuple(runs))
     return Baseline(side, newest.accepted.date().isoformat(), newest.reason)

@@ -15,7 +15,9 @@ from pipeline.flow.session import Session
 from pipeline.flow.stages import recorded
 from pipeline.flow.trends import against_baseline, trends_of
 from pipeline.gate.decide import current, decide
+from pipeline.gate.policy import Baseline
 from pipeline.lock.model import Lockfile
+from pipeline.record.access import keeping
 from pipeline.record.model import Decision, Run
 from pipeline.record.read import decisions_of
 from pipeline.report.build import build
@@ -26,7 +28,8 @@ from pipeline.spec.policy import Policy
 
 def judge(session: Session, lock: Lockfile) -> Decision:
     """Decide on a lock from its runs on record. The same verdict on the same runs is recorded once."""
-    return _judge(session, lock, recorded(session, lock))
+    with keeping(session.project.database):
+        return _judge(session, lock, recorded(session, lock), baseline_of(session, lock))
 
 
 def decision_on_record(session: Session, lock: Lockfile) -> Decision | None:
@@ -42,8 +45,13 @@ def same_policy(decision: Decision, policy: Policy) -> bool:
 
 def report_of(session: Session, lock: Lockfile) -> Report:
     """Return the report of a lock on this engine and hardware, decided now."""
-    runs = recorded(session, lock)
-    decision = _judge(session, lock, runs)
+    with keeping(session.project.database):
+        return _report_of(session, lock)
+
+
+def _report_of(session: Session, lock: Lockfile) -> Report:
+    runs, accepted = recorded(session, lock), baseline_of(session, lock)
+    decision = _judge(session, lock, runs, accepted)
     engine, machine = _here(session, lock)
     counting = tuple(current(lock, engine, machine, runs))
     report = build(
@@ -57,7 +65,7 @@ def report_of(session: Session, lock: Lockfile) -> Report:
         generated=datetime.now(UTC),
         version=__version__,
     )
-    before = against_baseline(session, lock, counting)
+    before = against_baseline(accepted, lock, counting)
     return replace(report, baseline=before, trends=trends_of(session, lock, counting))
 
 
@@ -73,10 +81,10 @@ def write_reports(session: Session, report: Report, *, again: bool = True) -> li
     return list(paths.values())
 
 
-def _judge(session: Session, lock: Lockfile, runs: list[Run]) -> Decision:
+def _judge(session: Session, lock: Lockfile, runs: list[Run], before: Baseline | None) -> Decision:
     engine, machine = _here(session, lock)
     now = datetime.now(UTC)
-    id, before = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", baseline_of(session, lock)
+    id = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     decision = decide(lock, engine, machine, runs, now, id, policy=session.policy, baseline=before)
     earlier = decisions_of(session.project.database, str(lock.digest), engine, machine)
     if earlier and _same(earlier[0], decision):

@@ -20,12 +20,13 @@ from pipeline.flow.catalog import catalog
 from pipeline.flow.judge import report_of, write_reports
 from pipeline.flow.session import Session
 from pipeline.lock.load import read_lock
+from pipeline.record.access import keeping
 from pipeline.record.history import bench_of, first_metrics, machines
 from pipeline.report.build import facts_of
 from pipeline.report.formats.html import shown_decision
 from pipeline.report.model import Pages, Report
 from pipeline.report.site.items import file_of, large, paged
-from pipeline.report.site.model import Catalog, Entry, Link, Machine, Measured
+from pipeline.report.site.model import OF_CATALOG, OF_MACHINES, Catalog, Entry, Link, Machine, Measured
 from pipeline.report.site.render import catalog_page, compare_page, items_page, machine_page
 from pipeline.spec.load import spec_files
 
@@ -92,13 +93,18 @@ def write_model(session: Session, report: Report, *, again: bool = True) -> list
 
 def write_machines(session: Session, *, here_only: bool = False) -> list[Path]:
     """Write a page for every class of hardware on record, and this one; or for this one alone."""
-    reports, written = session.project.reports, []
+    with keeping(session.project.database):
+        return _write_machines(session, here_only)
+
+
+def _write_machines(session: Session, here_only: bool) -> list[Path]:
+    reports, written = session.project.reports, list[Path]()
     here, now = str(session.hardware.digest), datetime.now(UTC)
     known = machines(session.project.database)
     if all(digest != here for digest, _, _ in known):
         known.append((here, session.hardware.content(), []))
     for digest, content, newest in (one for one in known if one[0] == here or not here_only):
-        rows = bench_of(session.project.database, [one.run for one in newest])
+        rows = bench_of(session.project.database, [one.run for one in newest], OF_MACHINES)
         measured = tuple(
             Measured(
                 *(one.model, one.lock_digest, one.engine_digest, one.started, rows.get(one.run, ())),
@@ -115,10 +121,15 @@ def write_machines(session: Session, *, here_only: bool = False) -> list[Path]:
 
 def write_index(session: Session) -> Path:
     """Write the catalog of all specs, and links to the machines and comparisons that have pages."""
+    with keeping(session.project.database):
+        return _write_index(session)
+
+
+def _write_index(session: Session) -> Path:
     reports = session.project.reports
     judged = catalog(session, [path.stem for path in spec_files(session.project)])
     ids = [id for one in judged if one.decision for id in one.decision.run_ids]
-    scores, speeds = first_metrics(session.project.database, ids), bench_of(session.project.database, ids)
+    scores, speeds = first_metrics(session.project.database, ids), bench_of(session.project.database, ids, OF_CATALOG)
     entries = []
     for one in judged:
         mine = one.decision.run_ids if one.decision else ()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pipeline.compare.judge import compare
 from pipeline.compare.model import Side
-from pipeline.flow.baseline import baseline_of
 from pipeline.flow.session import Session
+from pipeline.gate.policy import Baseline
 from pipeline.lock.model import Lockfile
 from pipeline.record.history import history
 from pipeline.record.model import Run
@@ -16,9 +16,8 @@ from pipeline.report.model import Accepted, Trend, Value
 _SPEEDS = ("decode_tok_s", "prefill_tok_s", "ttft_ms", "itl_ms")
 
 
-def against_baseline(session: Session, lock: Lockfile, runs: tuple[Run, ...]) -> Accepted | None:
+def against_baseline(before: Baseline | None, lock: Lockfile, runs: tuple[Run, ...]) -> Accepted | None:
     """Compare the runs of now with the baseline; None where there is none."""
-    before = baseline_of(session, lock)
     if before is None:
         return None
     ours = tuple(run for run in runs if run.key.stage in ("check", "eval"))

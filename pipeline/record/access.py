@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -44,7 +45,7 @@ def writing(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises UsageError when the file is no database, or is newer than this version.
     """
-    with interruptible(), locked(lock_of(database)):
+    with interruptible(), alone(database):
         if not database.exists():
             _create(database)
         with _connect(database, read_only=False) as connection:
@@ -60,17 +61,51 @@ def writing(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
+def keeping(database: Path) -> Iterator[None]:
+    """Keep the database open from one reading to the next, in this thread, until the block ends: opening a large one takes
+    longer than most questions. A writer within the block closes it first; the next reading opens it again.
+    """
+    if _kept.database is not None:
+        yield
+        return
+    _kept.database = database
+    try:
+        yield
+    finally:
+        _kept.close()
+        _kept.database = None
+
+
+@contextmanager
 def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open for reading alone. A database that doesn't exist reads as an empty one, and nothing is created.
 
     Raises UsageError as ``writing`` does.
     """
-    if not database.exists():
-        with interruptible(), opened(":memory:", _CLOSED) as connection:
+    with ExitStack() as stack:
+        stack.enter_context(interruptible())
+        if not database.exists():
+            connection = stack.enter_context(opened(":memory:", _CLOSED))
             schema.migrate(connection)
-            yield connection
-        return
-    with interruptible(), locked(lock_of(database)):
+        elif database == _kept.database:
+            connection = stack.enter_context(_kept.connected().cursor())
+        else:
+            connection = stack.enter_context(_read_only(database))
+        yield connection
+
+
+@contextmanager
+def alone(database: Path) -> Iterator[None]:
+    """Be the only one who has the database open, for the time of the block."""
+    if database == _kept.database:
+        _kept.close()
+    with locked(lock_of(database)):
+        yield
+
+
+@contextmanager
+def _read_only(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with alone(database):
         with _connect(database, read_only=True) as connection:
             if schema.applied(connection) == len(schema.MIGRATIONS):
                 yield connection
@@ -79,6 +114,32 @@ def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             schema.migrate(connection)
         with _connect(database, read_only=True) as connection:
             yield connection
+
+
+class _Kept(threading.local):
+    """What a thread keeps open, if anything."""
+
+    database: Path | None = None
+    connection: duckdb.DuckDBPyConnection | None = None
+    stack: ExitStack | None = None
+
+    def connected(self) -> duckdb.DuckDBPyConnection:
+        """Return the connection, which is opened if it isn't."""
+        if self.connection is None:
+            assert self.database is not None
+            stack = ExitStack()
+            self.connection = stack.enter_context(_read_only(self.database))
+            self.stack = stack
+        return self.connection
+
+    def close(self) -> None:
+        """Close it, and let others have it."""
+        if self.stack is not None:
+            self.stack.close()
+        self.stack = self.connection = None
+
+
+_kept = _Kept()
 
 
 def lock_of(database: Path) -> Path:

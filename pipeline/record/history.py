@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,19 +83,26 @@ def first_metrics(database: Path, run_ids: Sequence[str]) -> dict[str, tuple[str
     return {run: (suite, Metric(*metric)) for run, suite, *metric in rows}
 
 
-def bench_of(database: Path, run_ids: Sequence[str]) -> dict[str, tuple[BenchRow, ...]]:
-    """Return what each of these runs measured, by the run's id, without samples; details only of the machine's limits."""
-    sql = (
-        "SELECT run_id, layer, test, metric, value, unit, reason, low, high, inconclusive, "
-        "CASE WHEN layer = 'machine' THEN detail ELSE '{}' END FROM bench_rows "
-        "WHERE run_id IN (SELECT unnest(?)) ORDER BY run_id, position"
-    )
+def bench_of(database: Path, run_ids: Sequence[str], metrics: Collection[str] = ()) -> dict[str, tuple[BenchRow, ...]]:
+    """Return what each of these runs measured, by the run's id, without samples; details only of the machine's limits.
+    ``metrics``: only these.
+    """
+    columns = "layer, test, metric, value, unit, reason, low, high, inconclusive"
+    these = "run_id IN (SELECT unnest($1)) AND (len($2) = 0 OR metric IN (SELECT unnest($2)))"
+    named = [list(run_ids), list(metrics)]
     with reading(database) as connection:
-        rows = connection.execute(sql, [list(run_ids)]).fetchall()
+        rows = connection.execute(
+            f"SELECT run_id, position, {columns} FROM bench_rows WHERE {these} ORDER BY run_id, position", named
+        ).fetchall()
+        # Apart: details are read for whole blocks of rows, and are nearly all of a row.
+        details = connection.execute(
+            f"SELECT run_id, position, detail FROM bench_rows WHERE layer = 'machine' AND {these}", named
+        ).fetchall()
+    about: dict[tuple[str, int], dict[str, Any]] = {(run, at): json.loads(detail) for run, at, detail in details}
     found: dict[str, list[BenchRow]] = {}
-    for run, layer, test, metric, value, unit, reason, low, high, inconclusive, detail in rows:
-        about: dict[str, Any] = json.loads(detail)
-        row = BenchRow(layer, test, metric, value, unit, (), reason, about, low, high, bool(inconclusive))
+    for run, at, layer, test, metric, value, unit, reason, low, high, inconclusive in rows:
+        detail = about.get((run, at), {})
+        row = BenchRow(layer, test, metric, value, unit, (), reason, detail, low, high, bool(inconclusive))
         found.setdefault(run, []).append(row)
     return {run: tuple(each) for run, each in found.items()}
 

@@ -18,9 +18,9 @@ import duckdb
 
 from pipeline.core.digest import Digest
 from pipeline.core.errors import DigestMismatch, UsageError
-from pipeline.core.files import atomic_write, locked
+from pipeline.core.files import atomic_write
 from pipeline.record import schema
-from pipeline.record.access import interruptible, lock_of, opened, reading, writing
+from pipeline.record.access import alone, interruptible, opened, reading, writing
 
 CONTENTS = "record.json"
 # By what a row is known; rows of other tables belong to a run.
@@ -54,7 +54,7 @@ def write_record(database: Path, folder: Path) -> dict[str, int]:
     counts: dict[str, int] = {}
     with reading(database):  # brings an older one up to date
         pass
-    with locked(lock_of(database)), _attached(database) as connection:
+    with alone(database), _attached(database) as connection:
         for table in _tables(connection):
             (folder / f"{table}.parquet").unlink(missing_ok=True)
             connection.execute(
@@ -77,7 +77,7 @@ def merge(database: Path, source: Path) -> Merged:
         if source.is_dir():
             _load(source, copy)
         elif source.is_file():
-            with locked(lock_of(source)):
+            with alone(source):
                 for ending in ("", ".wal"):
                     if (part := source.with_name(source.name + ending)).is_file():
                         shutil.copyfile(part, copy.with_name(copy.name + ending))
@@ -89,7 +89,7 @@ def merge(database: Path, source: Path) -> Merged:
             pass
         with writing(database):
             pass
-        with locked(lock_of(database)), _attached(database, read_only=False) as connection:
+        with alone(database), _attached(database, read_only=False) as connection:
             connection.execute(f"ATTACH {_quoted(copy)} AS source (READ_ONLY)")
             return _add(connection, str(source))
 

@@ -13,13 +13,14 @@ import duckdb
 from pipeline.core.errors import UsageError
 from pipeline.record.access import reading
 from pipeline.record.model import Accepted, Decision, Run, RunKey
-from pipeline.record.rows import READERS, Row, to_decision, to_run
+from pipeline.record.rows import READERS, to_decision, to_run
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _NEWEST = "ORDER BY number DESC"
 _THESE = "lock_digest = ? AND engine_digest = ? AND hardware_digest = ?"
+_LARGE = {"outcomes", "eval_items", "bench_rows"}
 _SUBJECT = "stage = ? AND subject = ? AND subject_digest = ?"
 
 
@@ -27,6 +28,12 @@ def find_run(database: Path, key: RunKey) -> Run | None:
     """Return the newest run with this key, or None."""
     values = (key.lock_digest, key.engine_digest, key.hardware_digest, key.stage, key.subject, key.subject_digest)
     return next(iter(_runs(database, f"WHERE {_THESE} AND {_SUBJECT} {_NEWEST} LIMIT 1", values)), None)
+
+
+def runs_by_id(database: Path, ids: Sequence[str]) -> list[Run]:
+    """Return the runs with these ids, in their order; what is not on record is left out."""
+    found = {run.id: run for run in _runs(database, f"WHERE id IN ({', '.join('?' * len(ids))})", ids)} if ids else {}
+    return [found[id] for id in ids if id in found]
 
 
 def run_by_id(database: Path, id: str) -> Run | None:
@@ -132,9 +139,18 @@ def _content(database: Path, sql: str, digest: str) -> dict[str, Any]:
 def _runs(database: Path, condition: str, values: Sequence[str]) -> list[Run]:
     with reading(database) as connection:
         rows = connection.execute(f"SELECT * FROM runs {condition}", values).fetchall()
-        return [to_run(row, {table: _values(connection, table, row) for table in READERS}) for row in rows]
+        found = {table: _values(connection, table, [row[0] for row in rows]) for table in READERS if rows}
+    return [to_run(row, {table: tuple(found[table].get(row[0], ())) for table in READERS}) for row in rows]
 
 
-def _values(connection: duckdb.DuckDBPyConnection, table: str, run: Row) -> tuple[Any, ...]:
-    sql = f"SELECT * EXCLUDE (run_id, position) FROM {table} WHERE run_id = ? ORDER BY position"
-    return tuple(READERS[table](*row) for row in connection.execute(sql, (run[0],)).fetchall())
+def _values(connection: duckdb.DuckDBPyConnection, table: str, runs: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the values of a table by run. Asked for one run at a time where rows are large: of these DuckDB then reads no
+    others.
+    """
+    found: dict[str, list[Any]] = {}
+    for ids in [[id] for id in runs] if table in _LARGE else [runs]:
+        these = ", ".join("?" * len(ids))
+        sql = f"SELECT * EXCLUDE (position) FROM {table} WHERE run_id IN ({these}) ORDER BY position"
+        for id, *row in connection.execute(sql, ids).fetchall():
+            found.setdefault(id, []).append(READERS[table](*row))
+    return found

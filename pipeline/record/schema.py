@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import duckdb
+
 from pipeline.core.errors import UsageError
 
 
@@ -140,8 +142,10 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
 
 def applied(connection: Connection) -> int:
     """Return how many migrations the database has had. Raises UsageError when it knows more than this version does."""
-    known = connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'migrations'").fetchone()
-    count = int(connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()[0]) if known else 0
+    try:  # what DuckDB says of its tables would take as long as opening a large database
+        count = int(connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()[0])
+    except duckdb.CatalogException:
+        count = 0
     if count > len(MIGRATIONS):
         raise UsageError(
             f"the results database has schema {count}; this version of assay knows schemas up to {len(MIGRATIONS)}",

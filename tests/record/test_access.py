@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
+from pipeline.record import access, read
 from pipeline.record.access import interruptible, reading, writing
+from pipeline.record.write import Recorder
+from tests import factories as make
 
 SLOW = "SELECT sum(a.range * b.range) FROM range(40000) a, range(40000) b"
 
@@ -39,3 +44,29 @@ def test_a_slow_query_draws_nothing(tmp_path: Path, capfd: pytest.CaptureFixture
         assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (False,)
         connection.execute("SELECT sum(range) FROM range(1000000)").fetchall()
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_database_that_is_kept_is_opened_once_and_shows_what_was_written_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, run = tmp_path / "results.duckdb", make.sound_runs(make.lock())[0]
+    opened, connect = list[str](), access.opened
+
+    def counted(name: str, config: dict[str, Any], *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+        opened.append(name)
+        return connect(name, config, read_only=read_only)
+
+    monkeypatch.setattr(access, "opened", counted)
+    with access.keeping(database):
+        assert read.run_by_id(database, run.id) is None, "there is no database yet"
+        Recorder(database).add(run)
+        opened.clear()
+        assert [read.run_by_id(database, run.id) for _ in range(3)] == [run] * 3
+        assert read.query(database, "SELECT 1 AS one").one.tolist() == [1]
+        assert len(opened) == 1
+        with access.keeping(database):
+            Recorder(database).hardware("d", {"a": 1})
+        assert read.hardware(database, "d") == {"a": 1}
+        assert len(opened) == 3
+    with access.alone(database):  # nobody has it open any more
+        duckdb.connect(str(database)).close()

@@ -10,7 +10,6 @@ from pipeline.bench.model import BenchRow
 from pipeline.evals.model import Metric
 from pipeline.report.model import Fact
 
-
 # What the pages of the catalog and of machines show of benchmarks.
 OF_CATALOG = ("decode_tok_s", "prefill_tok_s", "ttft_ms", "peak_memory_bytes")
 OF_MACHINES = (
