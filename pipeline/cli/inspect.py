@@ -8,6 +8,8 @@ import click
 
 from pipeline.cli.command import App, command, complete_names
 
+_NAMES = {"kv": "KV cache", "compute": "compute buffers"}
+
 
 @command
 @click.argument("target", metavar="NAME|FILE.gguf", shell_complete=complete_names)
@@ -21,32 +23,30 @@ def inspect(app: App, target: str, template: bool) -> int:
     """
     from pipeline.flow.prepare import verify_all
     from pipeline.gguf.facts import facts_of
-    from pipeline.gguf.header import read_header
+    from pipeline.gguf.header import Header, read_header
     from pipeline.gguf.memory import estimate
+    from pipeline.runtime.params import planned
 
     if target.endswith(".gguf"):
-        path, engine = Path(target), None
+        path, lock = Path(target), None
+        headers: tuple[Header, ...] = (read_header(path),)
     else:
         session = app.session(offline=True)
         lock = session.current(target)
         verify_all(session, [lock], deep=False)
-        path, engine = session.stored(lock).weights, lock.spec.engine
-    header = read_header(path)
-    facts = facts_of(header)
+        stored = session.stored(lock)
+        path, headers = stored.weights, stored.headers()
+    facts = facts_of(headers[0])
     if template:
         app.answer("template", {"chat_template": facts.chat_template}, facts.chat_template or "", exact=True)
         return 0 if facts.chat_template else 1
     content = facts.summary()
-    context = engine.context if engine else facts.context_length or 4096
-    memory = estimate(
-        header,
-        context=context,
-        slots=engine.slots if engine else 1,
-        cache_type_k=engine.cache_type_k if engine else "f16",
-        cache_type_v=engine.cache_type_v if engine else "f16",
-    )
-    content["memory"] = {"weights": memory.weights, "kv": memory.kv, "total": memory.total, "context": context}
-    said = f"{memory.total >> 20} MiB: weights {memory.weights >> 20}, KV cache {memory.kv >> 20} for a context of {context}"
+    context = lock.spec.engine.context if lock else facts.context_length or 4096
+    memory = planned(lock, headers) if lock else estimate(headers, context=context, slots=1)
+    content["memory"] = {**memory.terms(), "total": memory.total, "context": context, "least": memory.least}
+    parts = ", ".join(f"{_NAMES.get(what, what)} {size >> 20}" for what, size in memory.terms().items() if size >> 20)
+    said = f"{'at least ' if memory.least else ''}{memory.total >> 20} MiB for a context of {context}: {parts}"
+    said += f" ({memory.least})" if memory.least else ""
     width = max(map(len, content))
     shown = {**content, "memory": said}
     lines = [f"{key.ljust(width)}  {value}" for key, value in shown.items() if value is not None]

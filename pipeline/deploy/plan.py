@@ -12,8 +12,9 @@ from pipeline.lock.model import LockedFile, Lockfile
 from pipeline.runtime.params import Listen, server_argv
 
 _MIB = 1 << 20
-# Compute buffers, the vocabulary, and what the engine's own code and heap take.
-_OVERHEAD, _SHARE = 512 * _MIB, 1.25
+# How far the plan may be off, and what it doesn't know: requests that are read, other builds and libraries.
+_OVERHEAD, _SHARE = 128 * _MIB, 1.1
+_NAMES = {"kv": "KV cache", "compute": "compute buffers"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Order:
 
     @property
     def limit(self) -> int:
-        """Bytes of memory that the deployment may take: weights and KV cache, and a quarter and half a GiB more for all else."""
+        """Bytes of memory that the deployment may take: what it comes to by the plan, a tenth and 128 MiB more."""
         wanted = self.memory.total * _SHARE + _OVERHEAD
         return int(-(-wanted // _MIB)) * _MIB
 
@@ -91,9 +92,10 @@ def require_fits(order: Order, given: int | None = None) -> None:
     if have is None or (given is None and order.gpu) or order.limit <= have:
         return
     whose = "this machine has" if given is None else "it may take"
+    summed = " + ".join(f"{_NAMES.get(what, what)} {_mib(size)}" for what, size in order.memory.terms().items() if size)
     said = (
-        f"{order.lock.name} does not fit: weights {_mib(order.memory.weights)} + KV cache {_mib(order.memory.kv)}, and a quarter and "
-        f"{_mib(_OVERHEAD)} more for buffers, make {_mib(order.limit)}; {whose} {_mib(have)}"
+        f"{order.lock.name} does not fit: {summed}, and a tenth and {_mib(_OVERHEAD)} more, make "
+        f"{'at least ' if order.memory.least else ''}{_mib(order.limit)}; {whose} {_mib(have)}"
     )
     raise UsageError(said, hint="a smaller quantization, fewer slots or a shorter context in the spec")
 

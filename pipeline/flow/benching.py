@@ -83,18 +83,11 @@ def _cold(session: Session, stored: Stored, serve: Serve) -> Started | None:
 
 
 def _planned(stored: Stored) -> tuple[int | None, str]:
-    """Return the bytes that weights and KV cache are estimated to take, or why they can't be."""
-    from pipeline.gguf.memory import estimate
+    """Return the bytes that the server is estimated to come to, or why they can't be."""
+    from pipeline.runtime.params import planned
 
-    engine, headers = stored.lock.spec.engine, stored.headers()
     try:
-        plan = estimate(
-            headers[0],
-            context=engine.context,
-            slots=engine.slots,
-            cache_type_k=engine.cache_type_k,
-            cache_type_v=engine.cache_type_v,
-        )
+        plan = planned(stored.lock, stored.headers())
     except GgufError as error:
         return None, f"the header does not tell: {error}"
-    return plan.kv + sum(tensor.nbytes for header in headers for tensor in header.tensors), ""
+    return plan.total, ""

@@ -16,8 +16,9 @@ from pipeline.deploy.log import Event, mark
 from pipeline.deploy.plan import Host, Order, Plan
 from pipeline.flow.prepare import verify_all
 from pipeline.flow.session import Session
-from pipeline.gguf.memory import Memory, estimate
+from pipeline.gguf.memory import Memory
 from pipeline.lock.model import Lockfile
+from pipeline.runtime.params import planned
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,7 @@ def order_of(session: Session, lock: Lockfile, wanted: Wanted, decision: str) ->
 
 def memory_of(session: Session, lock: Lockfile) -> Memory:
     """Return what a lock takes, by the headers of its files in the store. Raises GgufError, OSError."""
-    engine = lock.spec.engine
-    sizes = [
-        estimate(
-            header,
-            context=engine.context,
-            slots=engine.slots,
-            cache_type_k=engine.cache_type_k,
-            cache_type_v=engine.cache_type_v,
-        )
-        for header in session.stored(lock).headers()
-    ]
-    return Memory(sum(one.weights for one in sizes), max(one.kv for one in sizes))
+    return planned(lock, session.stored(lock).headers())
 
 
 def actor(session: Session) -> dict[str, Any]:

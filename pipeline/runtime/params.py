@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.gguf.header import Header
+from pipeline.gguf.memory import CHECKPOINTS, Memory, estimate
 from pipeline.lock.model import Lockfile
 
 HARDENED = (
@@ -19,6 +22,9 @@ HARDENED = (
     "--no-cors-credentials",
     "--log-jsonl",
     "--log-timestamps",
+    # Of 32, its own choice, each as large as all windows of a slot: more than the weights, for some models.
+    "--ctx-checkpoints",
+    str(CHECKPOINTS),
 )
 
 
@@ -47,6 +53,22 @@ class Listen:
 
     def argv(self) -> tuple[str, ...]:
         return ("--host", self.host, *(("--port", str(self.port)) if self.port is not None else ()))
+
+
+def planned(lock: Lockfile, headers: Sequence[Header]) -> Memory:
+    """Return what llama-server comes to with a lock's arguments, by the headers of its weights, the first first. Raises GgufError."""
+    engine, projector = lock.spec.engine, lock.mmproj
+    return estimate(
+        headers,
+        context=engine.context,
+        slots=engine.slots,
+        cache_type_k=engine.cache_type_k,
+        cache_type_v=engine.cache_type_v,
+        micro_batch=engine.micro_batch,
+        flash_attention=engine.flash_attention == "on",
+        mapped=engine.load == "mmap",
+        projector=projector.size if projector else 0,
+    )
 
 
 def server_argv(

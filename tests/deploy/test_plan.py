@@ -18,11 +18,11 @@ def test_what_does_not_fit_is_refused_with_the_arithmetic() -> None:
     order = orders.order()
     require_fits(order)
     require_fits(replace(order, host=replace(order.host, memory=None)))
-    with pytest.raises(UsageError, match=r"weights 4 MiB \+ KV cache 1 MiB, .* make 518 MiB; this machine has 100 MiB"):
+    with pytest.raises(UsageError, match=r"weights 4 MiB \+ KV cache 1 MiB, .* make 134 MiB; this machine has 100 MiB"):
         require_fits(replace(order, host=replace(order.host, memory=100 << 20)))
-    with pytest.raises(UsageError, match="make 518 MiB; it may take 517 MiB"):
-        require_fits(order, 517 << 20)
-    require_fits(order, 518 << 20)
+    with pytest.raises(UsageError, match="make 134 MiB; it may take 133 MiB"):
+        require_fits(order, 133 << 20)
+    require_fits(order, 134 << 20)
 
 
 @given(st.lists(st.from_regex(NAME, fullmatch=True).map(str.strip), min_size=2, max_size=20, unique=True))

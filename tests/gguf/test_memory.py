@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.gguf.header import GgufError, Header, parse_header, read_header
 from pipeline.gguf.memory import estimate
+from pipeline.gguf.write import NewTensor, head, packed
 from tests.gguf.build import ARCHITECTURE, ARRAY, UINT32, file, pair
 from tests.zoo import SOUND
 
@@ -27,12 +28,13 @@ def test_sound_model() -> None:
     found = estimate(read_header(SOUND), context=1024, slots=2)
     assert found.kv == 4 * 2 * 256 * 2 * 2048
     assert found.weights == sum(tensor.nbytes for tensor in read_header(SOUND).tensors)
-    assert found.total == found.weights + found.kv
+    assert found.total == sum(found.terms().values()) > found.weights + found.kv
+    assert not found.checkpoints and not found.least  # every layer keeps everything
 
 
 def test_context_is_rounded_up_and_cache_types_count() -> None:
     sound = read_header(SOUND)
-    assert estimate(sound, context=1, slots=1) == estimate(sound, context=256, slots=1)
+    assert estimate(sound, context=1, slots=1).kv == estimate(sound, context=256, slots=1).kv
     quantized = estimate(sound, context=256, slots=1, cache_type_k="q8_0", cache_type_v="q8_0")
     assert quantized.kv == 4 * 2 * (256 // 32 * 34) * 256
 
@@ -59,3 +61,25 @@ def test_what_cannot_be_is_refused(keys: dict[str, int | list[int]]) -> None:
 def test_unknown_cache_type_is_refused() -> None:
     with pytest.raises(GgufError, match="q9_9"):
         estimate(read_header(SOUND), context=256, slots=1, cache_type_k="q9_9")
+
+
+def test_without_flash_attention_the_scores_are_computed_in_memory() -> None:
+    sound = read_header(SOUND)  # 4 heads, so many scores of 4 bytes, and of 2 where they meet the values
+    flash = estimate(sound, context=8192, slots=1, flash_attention=True)
+    whole = estimate(sound, context=8192, slots=1)
+    half = estimate(sound, context=8192, slots=1, micro_batch=256)
+    assert whole.compute - flash.compute > 512 * 8192 * 4 * 6
+    assert half.compute == pytest.approx(whole.compute / 2, rel=0.01)
+
+
+def test_a_split_set_and_a_projector_are_weights_too_and_mapped_ones_are_copied() -> None:
+    sound = read_header(SOUND)
+    one, two = (estimate(headers, context=256, slots=1) for headers in (sound, [sound, sound]))
+    assert (two.weights, two.kv) == (2 * one.weights, one.kv)
+    seeing = estimate(sound, context=256, slots=1, projector=1000)
+    assert seeing.weights == one.weights + 1000 and seeing.least
+    tensors = [NewTensor("token_embd.weight", (256, 8), "Q4_0"), NewTensor("blk.0.ffn_up.weight", (256, 8), "Q4_0")]
+    content = head({"general.architecture": packed("llama")}, tensors)
+    quantized = parse_header(content, len(content) + sum(tensor.nbytes for tensor in tensors))
+    assert estimate(quantized, context=256, slots=1).weights == 2 * 8 * 8 * 18
+    assert estimate(quantized, context=256, slots=1, mapped=True).weights == 3 * 8 * 8 * 18

@@ -4,15 +4,18 @@ import socket
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.params import Listen, server_argv
 from tests import factories
+from tests.filled import filled
 
 HARDENED = (
     *("--offline", "--no-ui", "--no-slots", "--metrics", "--cors-origins", "localhost", "--no-cors-credentials"),
-    *("--log-jsonl", "--log-timestamps"),
+    *("--log-jsonl", "--log-timestamps", "--ctx-checkpoints", "4"),
 )
 
 
@@ -99,3 +102,20 @@ def _answer_health(server: socket.socket, answer: bytes) -> bytes:
             pass
         connection.sendall(answer)
         return first
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {"context": 1024, "slots": 4},
+        {"context": 1024, "slots": 1, "micro_batch": 64, "batch": 64, "load": "mmap"},
+        {"context": 512, "slots": 2, "flash_attention": "on", "cache_type_k": "q8_0", "cache_type_v": "q8_0"},
+    ],
+    ids=["slots", "mapped", "flash"],
+)
+def test_the_plan_of_memory_is_what_the_engine_comes_to(
+    engine_build: EngineBuild, tiny_chat: Path, engine: dict[str, Any]
+) -> None:
+    """Half of such a small process are libraries and the allocator's own, which differ between systems."""
+    memory, peak = filled(engine_build, tiny_chat, factories.lock(engine=engine))
+    assert memory.total == pytest.approx(peak, rel=0.1), (memory, peak)
