@@ -120,11 +120,14 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Fuzz the header reader and the rendering of templates, ten minutes each: `nox -s fuzz -- header -max_total_time=60`."""
+    """Fuzz header reader, rendering of templates and front door, ten minutes each: `nox -s fuzz -- header -max_total_time=60`."""
     place = Path(".nox/fuzz")
-    python_of(session, place, "requirements/fuzz.txt")
-    (place / "found").mkdir(exist_ok=True)
-    for target in session.posargs[:1] or ["header", "template"]:
+    for target in session.posargs[:1] or ["header", "template", "door"]:
+        if target == "door":  # that needs the engine, and no atheris
+            python(session, "-m", "tests.fuzz.door", *(session.posargs[1:] or ["600"]))
+            continue
+        python_of(session, place, "requirements/fuzz.txt")
+        (place / "found").mkdir(exist_ok=True)
         options = session.posargs[1:] or ["-max_total_time=600"]
         kept = f"-artifact_prefix={place / 'found'}/{target}-"
         run = [str(place / "bin" / "python"), "-m", "tests.fuzz.run", target, kept, *options]

@@ -42,7 +42,7 @@ def free_port() -> int:
 class Served:
     """``assay serve`` as a process, with what it said when it was ready."""
 
-    def __init__(self, project: Project, *options: str, port: int = 0, **environment: str) -> None:
+    def __init__(self, project: Project, options: tuple[str, ...], port: int, environment: dict[str, str]) -> None:
         self.project = project
         arguments = ("serve", "small", "--port", str(port), "--json", *options)
         self.process = start(*arguments, project=project, **environment)
@@ -74,8 +74,10 @@ def ask(url: str, headers: dict[str, str]) -> httpx.Response:
 
 
 @contextmanager
-def serving(project: Project, *options: str, port: int = 0, **environment: str) -> Iterator[Served]:
-    served = Served(project, *options, port=port, **environment)
+def serving(
+    project: Project, *options: str, port: int = 0, environment: dict[str, str] | None = None
+) -> Iterator[Served]:
+    served = Served(project, options, port, environment or {})
     try:
         yield served
     finally:
@@ -218,13 +220,13 @@ def test_nothing_in_the_surroundings_changes_what_is_served(tested: Project, tmp
         "GGML_NLOOP": "9",
     }
     plain = props_of(tested)
-    assert props_of(tested, **hostile) == plain
+    assert props_of(tested, hostile) == plain
     assert plain["total_slots"] == 2 and plain["default_generation_settings"]["n_ctx"] == 1024
 
 
-def props_of(project: Project, **environment: str) -> dict[str, Any]:
+def props_of(project: Project, environment: dict[str, str] | None = None) -> dict[str, Any]:
     """Return what the engine says of itself, after an answer with each of two keys, one of which is nobody's."""
-    with serving(project, **environment) as served:
+    with serving(project, environment=environment) as served:
         assert served.ask().status_code == 200
         assert ask(served.url, {"Authorization": "Bearer evil-0123456789abcdef"}).status_code == 401
         keys = {
