@@ -1,17 +1,22 @@
 """Kinds from other packages, by entry points: what is installed beside Assay can add an assertion or a kind of eval.
 
-An outcome then depends on that package, so locks pin it by name and version; see ``spec.suite.plugins_of``. A package is
-imported when something names its kind, and not before.
+An outcome then depends on that package, so locks pin it by name, version and code; see ``spec.suite.plugins_of``. A
+package is imported when something names its kind, and not before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from importlib.metadata import EntryPoint, distributions
+from importlib.util import find_spec
+from inspect import isroutine
+from pathlib import Path
 from typing import Any
 
+from pipeline.core.canonical import digest_of
+from pipeline.core.digest import Digest
 from pipeline.core.errors import AssayError, UsageError
 
 ASSERTIONS = "assay.assertions"
@@ -43,7 +48,54 @@ class Plugin:
         if missing:
             said = f"{self}: {self.entry.value} has no {', '.join(missing)}"
             raise UsageError(said, hint=f"{self.entry.group} want {', '.join(members)}; see CONTRIBUTING.md")
-        return found
+        return _Guarded(self, found)
+
+    @property
+    def pinned(self) -> str:
+        """The package as locks name it: its version, and the digest of its code, which changes without one where a
+        package is installed for development."""
+        top = self.entry.module.partition(".")[0]
+        spec = find_spec(top)
+        if spec is not None and spec.origin is None:  # many packages may share that name
+            spec = find_spec(self.entry.module)
+        if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+            return str(self)
+        folders = map(Path, spec.submodule_search_locations or ())
+        files = sorted({Path(spec.origin), *(path for folder in folders for path in folder.rglob("*.py"))})
+        root = Path(spec.origin).parent
+        code = digest_of([[path.relative_to(root).as_posix(), str(Digest.of_file(path))] for path in files])
+        return f"{self}, code {code.short}"
+
+
+class _Guarded:
+    """A module of another package: an error that it did not mean for users names that package."""
+
+    def __init__(self, plugin: Plugin, module: Any) -> None:
+        self._plugin, self._module, self.__doc__ = plugin, module, module.__doc__
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._module, name)
+        return self._told(value, name) if isroutine(value) else value
+
+    def _told(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except AssayError:
+                raise
+            except Exception as error:
+                at = error.__traceback__
+                while at and at.tb_next:
+                    at = at.tb_next
+                line = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at else self._plugin.entry.value
+                what = f"{name} of {self._plugin.entry.value} failed"
+                said = f"{self._plugin}: {what}: {type(error).__name__}: {error} ({line})"
+                raise UsageError(
+                    said, hint=f"tell the authors of {self._plugin.package}, or use another version"
+                ) from error
+
+        return call
 
 
 @cache

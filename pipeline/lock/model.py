@@ -77,7 +77,7 @@ class LockedEngine(Part):
 
 class LockedSuite(Part):
     """A suite of cases or items, by version and digest of its folder. ``plugins`` are the kinds that other packages bring
-    to it, each with package and version; only where there are any."""
+    to it, each with package, version and the digest of its code; only where there are any."""
 
     version: str
     digest: Sha256

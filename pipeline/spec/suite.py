@@ -34,7 +34,7 @@ class Written(BaseModel):
 
 def plugins_of(path: Path) -> dict[str, str]:
     """Return what a ``suite.yaml`` uses of other packages: the names of its assertions and of its kind, each with the
-    package and its version. Its outcomes depend on them. Raises SpecError, UsageError."""
+    package, its version and the digest of its code. Its outcomes depend on them. Raises SpecError, UsageError."""
     kinds, assertions = plugins(EVAL_KINDS), plugins(ASSERTIONS)
     if not kinds and not assertions:
         return {}
@@ -42,7 +42,7 @@ def plugins_of(path: Path) -> dict[str, str]:
     used = {name: assertions[name] for name in _expected(content) if name in assertions}
     if content.get("kind") in kinds:
         used[content["kind"]] = kinds[content["kind"]]
-    return {name: str(used[name]) for name in sorted(used)}
+    return {name: used[name].pinned for name in sorted(used)}
 
 
 def _expected(value: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import invalidate_caches
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,14 +100,39 @@ def test_a_suite_names_what_it_uses_of_others(installed: Install, tmp_path: Path
     )
     assert plugins_of(suite) == {}  # nothing is installed
     installed()
-    assert plugins_of(suite) == {"polite": "acme-checks 1.2.0"}
+    assert plugins_of(suite) == {"polite": plugins(ASSERTIONS)["polite"].pinned}
     suite.write_text("kind: letters\nletters: polite\n")
-    assert plugins_of(suite) == {"letters": "acme-checks 1.2.0"}
+    assert plugins_of(suite)["letters"].startswith("acme-checks 1.2.0, code ")
     suite.write_text("kind: behaviour\nexpect: {finish: stop}\nabout: {polite: no assertion here}\n")
     assert plugins_of(suite) == {}
     installed("2.0")
     suite.write_text("kind: letters\n")
-    assert plugins_of(suite) == {"letters": "acme-checks 2.0"}
+    assert plugins_of(suite)["letters"].startswith("acme-checks 2.0, code ")
+    assert "acme_checks" not in sys.modules
+
+
+def test_code_that_changes_under_one_version_is_another_code(installed: Install) -> None:
+    folder = installed()
+    first = plugins(ASSERTIONS)["polite"].pinned
+    installed()
+    assert plugins(ASSERTIONS)["polite"].pinned == first
+    (folder / "acme_checks" / "__init__.py").write_text("LEVEL = 2\n")
+    forget()
+    second = plugins(ASSERTIONS)["polite"].pinned
+    assert second != first and second.startswith("acme-checks 1.2.0, code ")
+
+
+def test_a_plugin_that_fails_is_named_and_no_bug_of_ours(installed: Install) -> None:
+    installed(
+        polite='"""Polite."""\nArgument = bool\nEXAMPLE = True\ndef judge(seen, argument):\n    return seen["no"]\n'
+    )
+    judge: Any = assertions()["polite"].judge
+    with pytest.raises(
+        UsageError, match=r"^acme-checks 1.2.0: judge of acme_checks.polite failed: KeyError: 'no'"
+    ) as told:
+        judge({}, True)
+    assert "polite.py:5" in str(told.value) and "acme-checks" in told.value.hint
+    assert assertions()["polite"].__doc__ == "Polite."
 
 
 def test_kinds_of_ours_come_without_any_package() -> None:
