@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,14 +29,15 @@ from pipeline.deploy.state import Alive, State, folder_of, start_of, this, write
 from pipeline.deploy.switch import Switch, clear_switch, pending, read_switch
 from pipeline.flow.backend import Backend
 from pipeline.flow.coming import Coming
+from pipeline.flow.leaving import Leaving
 from pipeline.flow.serve import Access, settings_of, url_of
-from pipeline.flow.telling import tell
+from pipeline.flow.telling import note, tell
 
 HOST = "127.0.0.1"
 CRASHES, WITHIN = 5, 300.0
 LOOK_EVERY = 5.0
-# How long requests may go on: at an engine that was replaced, at one that others wait to see replaced, and at a stop.
-DRAIN_WITHIN, TURN_WITHIN, STOP_WITHIN = 600.0, 60.0, 30.0
+# How long requests may go on, at an engine that others wait to see replaced, and at a stop.
+TURN_WITHIN, STOP_WITHIN = 60.0, 30.0
 _TICK, _FAREWELL = 0.2, 1.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 
@@ -58,7 +59,7 @@ class Keeper:
     state: State = field(init=False)
     _serving: Backend | None = None
     _coming: Coming | None = None
-    _leaving: list[tuple[Backend, float]] = field(default_factory=list)
+    _leaving: Leaving = field(default_factory=Leaving)
     _fallen: AssayError | None = None
     _crashes: list[float] = field(default_factory=list)
     _look_at: float = 0.0
@@ -116,7 +117,7 @@ class Keeper:
         """Look after everything once; returns how it ended, if it did."""
         if self._unsaid:
             self._write()
-        self._drain(front)
+        self._leaving.look(front)
         if self._coming and self._coming.wait(0.0):
             self._came(front, self._coming)
         elif not self._coming and not self._leaving and pending(self._folder):
@@ -210,7 +211,7 @@ class Keeper:
             return
         front.replace(backend.upstream)
         if self._serving:
-            self._leaving.append((self._serving, time.monotonic() + DRAIN_WITHIN))
+            self._leaving.add(self._serving)
         self._take(coming, backend)
 
     def _take(self, coming: Coming, backend: Backend) -> None:
@@ -236,20 +237,6 @@ class Keeper:
         if coming.asked:
             clear_switch(self._folder)
 
-    def _drain(self, front: Beside) -> None:
-        """Stop engines that were replaced, when their last request has ended, or took too long, or their files changed."""
-        for one in list(self._leaving):
-            backend, until = one
-            try:
-                backend.look()
-                stays = time.monotonic() < until and not front.idle(backend.upstream)
-            except AssayError as error:
-                note(error.message)
-                stays = False
-            if not stays:
-                backend.stop()
-                self._leaving.remove(one)
-
     def _let_go(self) -> None:
         """End every engine."""
         if self._coming:
@@ -257,8 +244,9 @@ class Keeper:
             if self._coming.asked:
                 self._record("failed", self._coming.line, "it was stopped before it answered", never_answered=True)
                 clear_switch(self._folder)
-        for backend in (*(one for one, _ in self._leaving), *([self._serving] if self._serving else [])):
-            backend.stop()
+        self._leaving.stop()
+        if self._serving:
+            self._serving.stop()
 
     def _record(self, action: str, line: Line, why: str, **options: object) -> str:
         """Record an end; returns the reason, with what kept it from being recorded."""
@@ -277,12 +265,6 @@ class Keeper:
             self._unsaid = False
         except OSError:
             self._unsaid = True
-
-
-def note(text: str) -> None:
-    """Write to the keeper's log. A full disk is no reason to stop serving."""
-    with suppress(OSError):
-        print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}", flush=True)
 
 
 def port_of(project: Project, line: Line) -> int:

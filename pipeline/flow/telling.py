@@ -1,8 +1,9 @@
-"""Record how something in service ended, or did not come up."""
+"""What a keeper tells: to the deployment log how something ended or did not come up, to its own log what it does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,3 +33,9 @@ def tell(project: Project, action: str, line: Line, why: str, options: Mapping[s
     except (AssayError, OSError) as error:
         return f"{why}\nand it could not be recorded: {error}"
     return why
+
+
+def note(text: str) -> None:
+    """Write to the keeper's log. A full disk is no reason to stop serving."""
+    with suppress(OSError):
+        print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}", flush=True)

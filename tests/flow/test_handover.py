@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,13 +22,14 @@ from pipeline.core.errors import DeployError
 from pipeline.core.project import Project
 from pipeline.deploy.kept import keep
 from pipeline.deploy.log import append, log_path
-from pipeline.deploy.state import State, folder_of, read_state
+from pipeline.deploy.state import State, folder_of, read_state, write_state
 from pipeline.deploy.switch import Switch, pending, write_switch
 from pipeline.flow import deploying, ordering
 from pipeline.flow.auditing import audit
 from pipeline.flow.deploying import Deployed, Wanted, rollback, stop
 from pipeline.flow.locking import make_lock
 from pipeline.flow.session import Session
+from pipeline.runtime.build import EngineBuild
 from tests.deployments import crowd, key_of, log_of, put, requantize, stand, state_of
 from tests.projects import alive, descendants, edit, flip, start, until
 
@@ -47,22 +50,25 @@ def actions(project: Project) -> list[str]:
 
 
 class Stream:
-    """A long answer that is read in a thread."""
+    """A long answer, too big for any buffer on its way, that is read no further than its beginning until ``whole`` is asked for."""
 
     def __init__(self, state: State, tokens: int) -> None:
-        self.lines, self.began = list[str](), threading.Event()
-        body = {"prompt": "Hello", "max_tokens": tokens, "stream": True, "ignore_eos": True}
+        self.lines, self.began, self._on = list[str](), threading.Event(), threading.Event()
+        body = {"prompt": "Hello", "max_tokens": tokens, "stream": True, "ignore_eos": True, "logprobs": 100}
 
         def read() -> None:
             with (
-                httpx.Client(base_url=state.url, headers=key_of(state), trust_env=False, timeout=120) as client,
+                suppress(httpx.TransportError),  # broken off: then it is not whole
+                httpx.Client(base_url=state.url, headers=key_of(state), transport=narrow, timeout=120) as client,
                 client.stream("POST", "/v1/completions", json=body) as answer,
             ):
                 self.lock = answer.headers["x-assay-lock"]
                 for line in answer.iter_lines():
-                    self.lines.append(line)
+                    self.lines.append(line[:20])
                     self.began.set()
+                    self._on.wait(50)
 
+        narrow = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)], verify=False)
         self.thread = threading.Thread(target=read)
         self.thread.start()
         assert self.began.wait(30)
@@ -70,10 +76,11 @@ class Stream:
     @property
     def pieces(self) -> int:
         """How many tokens have come."""
-        return sum(line.startswith("data: {") for line in list(self.lines))
+        return sum(line.startswith("data: {") for line in self.lines)
 
     def whole(self) -> bool:
-        """Wait for its end; tells whether it came to it."""
+        """Read on; tells whether it comes to its end."""
+        self._on.set()
         self.thread.join(120)
         return [line for line in self.lines if line][-1] == "data: [DONE]"
 
@@ -118,8 +125,10 @@ def test_a_long_stream_that_began_before_ends_whole(deployed: tuple[Project, Dep
     requantize(project)
     stream = Stream(before, 900)
     second = put(project, GIVEN)
-    assert second.state and stream.thread.is_alive(), "the stream was over before the engine was replaced"
-    assert before.engine and alive(before.engine.pid)
+    assert second.state and before.engine and alive(before.engine.pid)
+    with crowd(before, 1) as clients:
+        clients.more(4)
+    assert {lock for *_, lock in clients.answers} == {second.line.event.lock}
     assert stream.whole() and stream.pieces >= 900 and stream.lock == first.line.event.lock
     until(lambda: before.engine and not alive(before.engine.pid))
     assert stand(project).sound
@@ -274,3 +283,78 @@ def test_another_port_is_another_door(deployed: tuple[Project, Deployed]) -> Non
     third = put(project, replace(GIVEN, port=None))
     assert third.state and third.state.url == second.state.url and third.state.keeper == second.state.keeper
     assert third.line.event.options["port"] == port
+
+
+def test_a_stop_lets_what_is_being_answered_end(deployed: tuple[Project, Deployed]) -> None:
+    project, _ = deployed
+    stream = Stream(state_of(project), 600)
+    stopping = threading.Thread(target=stop, args=(Session(project), "small"))
+    stopping.start()
+    stopping.join(1.0)
+    assert stopping.is_alive() and stream.whole() and stream.pieces >= 600
+    stopping.join()
+    assert stand(project).word == "stopped" and not state_of(project).keeper.running()
+
+
+def waits(state: State) -> int:
+    """How many requests are in the queue."""
+    text = httpx.get(f"{state.url}/metrics", headers=key_of(state), timeout=30, trust_env=False).text
+    (line,) = [line for line in text.splitlines() if line.startswith("assay_waiting{")]
+    return round(float(line.split()[-1]))
+
+
+def test_who_waits_when_it_goes_out_of_service_is_told_why(
+    deployed: tuple[Project, Deployed],
+) -> None:
+    project, first = deployed
+    state = state_of(project)
+    streams = [Stream(state, 900) for _ in range(2)]  # both slots
+    said: list[httpx.Response] = []
+
+    def wait() -> None:
+        body = {"prompt": "Hello", "max_tokens": 4}
+        said.append(
+            httpx.post(f"{state.url}/v1/completions", json=body, headers=key_of(state), timeout=60, trust_env=False)
+        )
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    until(lambda: waits(state) == 1)
+    flip(Path(first.line.event.proof[0]["path"]))
+    waiting.join()
+    assert said[0].status_code == 503 and "other bytes than the lock names" in said[0].text
+    assert not any(one.whole() for one in streams)
+
+
+def test_a_keeper_of_another_version_is_not_asked(deployed: tuple[Project, Deployed]) -> None:
+    project, first = deployed
+    folder = folder_of(project.state, "small")
+    write_state(folder, replace(state_of(project), version="0.0.1"))
+    second = put(project, GIVEN)
+    assert first.state and second.state and second.state.keeper != first.state.keeper
+    assert not first.state.keeper.running() and stand(project).sound
+
+
+def test_the_next_engine_may_be_another_build(
+    deployed: tuple[Project, Deployed], engine_build: EngineBuild, tmp_path: Path
+) -> None:
+    project, first = deployed
+    for path in engine_build.files():
+        copy = tmp_path / "engine" / path.parent.name / path.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    server = tmp_path / "engine" / engine_build.server.parent.name / engine_build.server.name
+    session = Session(project, engine_path=server)
+    with crowd(state_of(project)) as clients:
+        clients.more()
+        second = deploying.deploy(session, session.current("small"), GIVEN)
+        clients.more()
+    assert not clients.faults
+    after = state_of(project)
+    assert first.state and after.keeper == first.state.keeper and after.engine
+    assert Path(f"/proc/{after.engine.pid}/exe").readlink() == server and second.line.event.argv[0] == str(server)
+    assert stand(project, deep=True).sound
+    os.kill(after.engine.pid, signal.SIGKILL)
+    until(lambda: state_of(project).restarts == 1 and state_of(project).phase == "running")
+    again = state_of(project).engine
+    assert again and Path(f"/proc/{again.pid}/exe").readlink() == server and stand(project).sound
