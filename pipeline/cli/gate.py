@@ -1,4 +1,4 @@
-"""``assay gate``: accepted or rejected."""
+"""``assay gate``: accepted, rejected or unknown."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pipeline.cli.command import NAMES, App, command
 @command
 @NAMES
 def gate(app: App, names: tuple[str, ...]) -> int:
-    """Judge models by the gates of their specs, from the results on record. Unknown counts as failure. Exit 1 when
-    rejected.
+    """Judge models by the gates of their specs, from the results on record. Exit 1 unless all are accepted:
+    unknown counts as failure.
 
     \b
     assay gate tiny-chat
@@ -23,7 +23,7 @@ def gate(app: App, names: tuple[str, ...]) -> int:
     for name in session.names(names):
         decision = judge(session, session.current(name))
         answers.append(asdict(decision))
-        lines.append(f"{name}: {'accepted' if decision.accepted else 'rejected'}")
+        lines.append(f"{name}: {decision.word}")
         lines += [f"  {reason.verdict:7} {reason.rule}: {reason.said}" for reason in decision.reasons]
         code = code if decision.accepted else 1
     app.answer("gate", {"decisions": answers}, "\n".join(lines))

@@ -62,7 +62,7 @@ def _accepted(ran: Ran) -> bool:
 
 
 def _lines(ran: Ran) -> Iterator[str]:
-    state = "failed" if ran.error else "accepted" if _accepted(ran) else "rejected"
+    state = "failed" if ran.error or ran.decision is None else ran.decision.word
     reused = sum(done.reused for done in ran.done)
     yield f"{ran.name}: {state} in {ran.seconds:.1f} s, {reused} of {len(ran.done)} results were on record"
     for reason in ran.decision.reasons if ran.decision else ():

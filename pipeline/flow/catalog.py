@@ -75,8 +75,7 @@ def _entry(session: Session, name: str, found: list[Decision], keys: Keys) -> En
     broken = [one for one in decision.reasons if not one.holds]
     failed = [one for one in broken if one.verdict is Verdict.FAIL]
     why = _told((*failed, *[one for one in broken if one not in failed]))
-    state = State.REJECTED if failed else State.UNKNOWN
-    return Entry(name, state, why, _nearest(name, (*failed, *broken)), decision, waived)
+    return Entry(name, State(decision.word), why, _nearest(name, (*failed, *broken)), decision, waived)
 
 
 def _told(broken: tuple[Reason, ...]) -> tuple[str, ...]:
@@ -99,7 +98,7 @@ def _without(name: str, lock: Lockfile, found: list[Decision]) -> Entry:
         return Entry(name, State.UNKNOWN, ("it has not been judged on this engine and hardware",), f"assay run {name}")
     last = found[0]
     moved = "lock" if last.lock_digest != str(lock.digest) else "engine"
-    said = f"the {moved} changed since it was {'accepted' if last.accepted else 'rejected'} on {last.decided.date()}"
+    said = f"the {moved} changed since it was judged {last.word} on {last.decided.date()}"
     return Entry(name, State.STALE, (said,), f"assay run {name}", last)
 
 

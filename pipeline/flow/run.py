@@ -65,8 +65,8 @@ def run(session: Session, name: str, *, force: bool = False, told: Told = lambda
         board.begin("gate")
         report = report_of(session, lock)
         ran.decision = report.decision
-        accepted = ran.decision is not None and ran.decision.accepted
-        board.end("ok" if accepted else "rejected", "accepted" if accepted else "")
+        word = ran.decision.word if ran.decision else "not judged"
+        board.end(*(("ok", word) if word == "accepted" else (word, "")))
 
         board.begin("report")
         ran.reports = write_model(session, report, again=force)

@@ -96,6 +96,14 @@ class Decision:
     decided: datetime
     spec_gates: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def word(self) -> str:
+        """``accepted``; ``rejected`` where a rule fails; ``unknown`` where none does, but one could not be judged, which is no pass
+        either.
+        """
+        failed = any(one.verdict is Verdict.FAIL and not one.holds for one in self.reasons)
+        return "accepted" if self.accepted else "rejected" if failed else "unknown"
+
 
 @dataclass(frozen=True)
 class Accepted:

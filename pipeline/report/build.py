@@ -130,9 +130,7 @@ def _chain(
     if decision is None:
         yield Link("Decision", "not judged yet", ())
     else:
-        yield Link(
-            "Decision", "accepted" if decision.accepted else "rejected", ((decision.id, decision_digest(decision)),)
-        )
+        yield Link("Decision", decision.word, ((decision.id, decision_digest(decision)),))
 
 
 def _commands(lock: Lockfile) -> tuple[Command, ...]:

@@ -1,4 +1,4 @@
-"""A badge for a README, as SVG: the model's name, and accepted, rejected or not judged."""
+"""A badge for a README, as SVG: the model's name, and accepted, rejected, unknown or not judged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pipeline.report.text import visible
 
 SUFFIX = "svg"
 WRITTEN = False
-_COLOURS = {"accepted": "#1c6640", "rejected": "#9a1f26", "not judged": "#5c5952"}
+_COLOURS = {"accepted": "#1c6640", "rejected": "#9a1f26", "unknown": "#7a4d00", "not judged": "#5c5952"}
 _HEIGHT, _LETTER, _PAD = 20, 7, 8
 _LONGEST = 60
 
@@ -18,7 +18,7 @@ def render(report: Report) -> str:
 
     name = visible(f"assay: {report.name}")
     name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
-    word = "not judged" if report.decision is None else "accepted" if report.decision.accepted else "rejected"
+    word = "not judged" if report.decision is None else report.decision.word
     left, right = (len(text) * _LETTER + 2 * _PAD for text in (name, word))
     drawing = svgwrite.Drawing(size=(left + right, _HEIGHT), debug=False)
     drawing["role"] = "img"

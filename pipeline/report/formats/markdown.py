@@ -17,6 +17,7 @@ from pipeline.report.text import duration, number, quantity, signed, visible
 SUFFIX = "md"
 WRITTEN = True
 _MARK = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIP: "➖"}
+_WORD = {"accepted": "✅ accepted", "rejected": "❌ rejected", "unknown": "❔ unknown, which is not accepted"}
 _CHANGE = {
     Change.BETTER: "▲ better",
     Change.WORSE: "▼ worse",
@@ -59,8 +60,7 @@ def _decision(report: Report) -> Iterator[str]:
     if decision is None:
         yield from (f"### Assay: {_safe(report.name)} has not been judged", "")
         return
-    word = "✅ accepted" if decision.accepted else "❌ rejected"
-    yield from (f"### Assay: {_safe(report.name)} {word}", "")
+    yield from (f"### Assay: {_safe(report.name)} {_WORD[decision.word]}", "")
     ordered = sorted(decision.reasons, key=lambda reason: reason.verdict is Verdict.PASS)
     open_reasons = (
         ordered if len(ordered) <= 8 else [reason for reason in ordered if reason.verdict is not Verdict.PASS]

@@ -13,7 +13,10 @@ from tests.report import samples
 
 @pytest.mark.parametrize(
     ("sample", "word"),
-    [(samples.accepted, "accepted"), (samples.rejected, "rejected"), (samples.unjudged, "not judged")],
+    [
+        *((samples.accepted, "accepted"), (samples.rejected, "rejected")),
+        *((samples.empty, "unknown"), (samples.unjudged, "not judged")),
+    ],
 )
 def test_says_name_and_decision_to_eyes_and_to_screen_readers(sample: Callable[[], Report], word: str) -> None:
     root = ET.fromstring(badge.render(sample()))

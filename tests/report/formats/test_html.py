@@ -236,3 +236,14 @@ def test_a_baseline_of_nothing_in_common_is_told_without_a_table() -> None:
     part = page[page.index("Against the accepted baseline") : page.index("<article>", page.index("accepted baseline"))]
     assert "They have no suite in common." in part and "incomparable" in part and "<table" not in part
     assert f"Only on record for before: {runs[1].key.stage} {runs[1].key.subject}." in part
+
+
+def test_the_decision_is_told_in_the_words_of_the_catalog() -> None:
+    for sample, word, title in (
+        (samples.accepted, "accepted", "Accepted"),
+        (samples.rejected, "rejected", "Rejected"),
+        (samples.empty, "unknown", "Unknown, so not accepted"),
+    ):
+        page = html.render(sample())
+        assert f'class="decision {word}"' in page and f'<h2 id="decision-title">{title}</h2>' in page
+        assert f"<h3>Decision</h3><p>{word}</p>" in page

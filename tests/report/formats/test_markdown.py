@@ -40,6 +40,10 @@ def test_an_unjudged_model_says_so() -> None:
     assert "has not been judged" in markdown.render(samples.unjudged())
 
 
+def test_what_nothing_speaks_against_but_is_not_shown_is_unknown() -> None:
+    assert markdown.render(samples.empty()).startswith("### Assay: tiny-chat ❔ unknown, which is not accepted\n")
+
+
 def test_hostile_text_adds_no_markup_link_or_mention() -> None:
     text = markdown.render(samples.hostile())
     rendered = MarkdownIt("gfm-like", {"linkify": False}).render(text)
