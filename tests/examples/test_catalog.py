@@ -13,6 +13,7 @@ from pipeline.flow.catalog import Entry, State, catalog
 from pipeline.flow.locking import make_locks
 from pipeline.flow.run import run
 from pipeline.flow.session import Session
+from pipeline.flow.site import refresh
 from pipeline.runtime.build import EngineBuild
 
 ROOT = Path(__file__).parents[2]
@@ -28,15 +29,24 @@ def example() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def judged(engine_build: EngineBuild, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Entry]:
+def project(engine_build: EngineBuild, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The example, with the base model where its file is there."""
+    folder, made = tmp_path_factory.mktemp("catalog") / "project", example()
+    gemma = made.GEMMA if made.GEMMA.is_file() else None
+    made.make(folder, engine_build, gemma=gemma, budget=0)
+    return Project(folder)
+
+
+@pytest.fixture(scope="module")
+def judged(project: Project) -> dict[str, Entry]:
     """Every model of the example after its main job."""
-    folder = tmp_path_factory.mktemp("catalog") / "project"
-    names = example().make(folder, engine_build, budget=0)
-    session = Session(Project(folder))
+    session = Session(project)
+    names = session.names(())
     make_locks(session, names)
     for name in names:
         ran = run(session, name)
         assert ran.error is None, ran.error
+    refresh(session)
     return {entry.name: entry for entry in catalog(session, names)}
 
 
@@ -48,10 +58,39 @@ def test_what_is_sound_is_accepted(judged: dict[str, Entry]) -> None:
 @pytest.mark.parametrize(("name", "code"), [("wrong-eos", "A201"), ("loses-results", "A105"), ("no-template", "A101")])
 def test_each_fault_is_rejected_for_itself(judged: dict[str, Entry], name: str, code: str) -> None:
     entry = judged[name]
-    assert entry.state is State.REJECTED
-    lint = [why for why in entry.why if why.startswith("fail lint")]
-    assert len(lint) == 1 and code in lint[0]
+    assert entry.state is State.REJECTED and entry.decision is not None
+    (why,) = entry.why
+    assert why.startswith(
+        f"fail lint: nothing worse than info and policy lint: nothing worse than warning: {code} (error): "
+    )
+    broken = [one for one in entry.decision.reasons if not one.holds]
+    assert {one.rule.removeprefix("policy ").partition(":")[0] for one in broken} == {"lint"}
     assert f"assay lint {name}" in entry.fix
+
+
+def test_a_base_model_is_accepted_for_what_it_can_do(judged: dict[str, Entry]) -> None:
+    base = example().BASE
+    if base not in judged:
+        pytest.skip("gemma-3-270m is not there: nox -s real fetches it")
+    entry = judged[base]
+    assert entry.state is State.ACCEPTED and entry.decision is not None, entry
+    rules = {one.rule.partition(":")[0]: one for one in entry.decision.reasons}
+    assert {"general-choice.acc", "plain-text.perplexity"} <= rules.keys() and not any(
+        "check" in rule for rule in rules
+    )
+    assert "of apache-2.0, gemma: gemma" in "".join(f"{one.rule}: {one.message}" for one in entry.decision.reasons)
+
+
+def test_the_page_of_the_catalog_shows_every_verdict_with_its_reason(
+    project: Project, judged: dict[str, Entry]
+) -> None:
+    index = (project.reports / "index.html").read_text()
+    rows = {name: index[index.index(f'href="{name}.html"') :].partition("</tr>")[0] for name in judged}
+    codes = {"wrong-eos": "A201", "loses-results": "A105", "no-template": "A101"}
+    for name, row in rows.items():
+        assert ("badge fail" in row, "badge pass" in row) == (name in codes, name not in codes), name
+        assert codes.get(name, "<td") in row and "earlier decision" not in row
+    assert "tiny-facts.acc against" in index
 
 
 def test_a_quantized_model_is_measured_against_what_it_was_made_of(judged: dict[str, Entry]) -> None:
