@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.report.text import size
 
 if TYPE_CHECKING:
-    from pipeline.flow.residents import Resident
+    from pipeline.flow.roster import Resident
     from pipeline.flow.serve import Service
 
 

@@ -18,7 +18,8 @@ from pipeline.deploy.plan import require_fits
 from pipeline.flow.backend import Backend
 from pipeline.flow.ordering import Wanted, order_of
 from pipeline.flow.prepare import fetch_all, verify_all
-from pipeline.flow.residents import Resident, Residents
+from pipeline.flow.residents import Residents
+from pipeline.flow.roster import Resident
 from pipeline.flow.session import Session
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.server import new_key
