@@ -123,24 +123,25 @@ import sys, json
 from pathlib import Path
 from pipeline.deploy.door.beside import beside, bound
 from pipeline.deploy.door.door import Door
-from pipeline.deploy.door.model import Settings, Upstream
+from pipeline.deploy.door.model import Limits, Settings, Upstream
 given = json.loads(sys.argv[1])
 given["upstream"]["socket"] = Path(given["upstream"]["socket"])
 listening = bound("127.0.0.1", 0)
-with beside(lambda: Door(Settings(Path(given["keys"]), Path(given["log"])), [Upstream(**given["upstream"])]), listening):
+settings = Settings(Path(given["keys"]), Path(given["log"]), limits=Limits(queue=given["queue"]))
+with beside(lambda: Door(settings, [Upstream(**given["upstream"])]), listening):
     print(listening.getsockname()[1], flush=True)
     sys.stdin.read()
 """
 
 
 @contextmanager
-def door(upstream: Upstream, folder: Path) -> Iterator[tuple[int, str]]:
+def door(upstream: Upstream, folder: Path, queue: int = 64) -> Iterator[tuple[int, str]]:
     """Run a front door in a process of its own; yields its pid and address."""
     keys = folder / "keys"
     keys.write_text(f"bench {KEY}\n")
     keys.chmod(0o600)
     told = {**upstream.__dict__, "socket": str(upstream.socket)}
-    given = json.dumps({"upstream": told, "keys": str(keys), "log": str(folder / "log")})
+    given = json.dumps({"upstream": told, "keys": str(keys), "log": str(folder / "log"), "queue": queue})
     argv = [sys.executable, "-c", _DOOR, given]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdin and process.stdout

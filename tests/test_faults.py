@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,31 @@ def props_of(project: Project, environment: dict[str, str] | None = None) -> dic
         props: dict[str, Any] = httpx.get(f"{served.url}/props", headers=served.headers, trust_env=False).json()
     props.pop("media_marker")  # drawn by chance at each start
     return props
+
+
+def test_more_than_it_lets_in_is_refused_and_costs_no_memory(tested: Project) -> None:
+    """`benchmarks/flood.py` asks ten thousand times."""
+    with serving(tested, "--queue", "16") as served, ThreadPoolExecutor(64) as pool:
+
+        def some(count: int) -> list[httpx.Response]:
+            with httpx.Client(headers=served.headers, timeout=60, trust_env=False) as client:
+                body = {"messages": HELLO, "max_tokens": 1}
+                return [client.post(f"{served.url}/v1/chat/completions", json=body) for _ in range(count)]
+
+        list(pool.map(some, [3] * 64))
+        before = resident(served.process.pid)
+        answers = [one for group in pool.map(some, [24] * 64) for one in group]
+        assert {one.status_code for one in answers} == {200, 429} and len(answers) == 1536
+        assert all(int(one.headers["retry-after"]) >= 1 for one in answers if one.status_code == 429)
+        assert resident(served.process.pid) - before < 8
+        lines = [json.loads(line) for line in Path(served.content["access_log"]).read_text().splitlines()]
+        assert len(lines) == 1536 + 192
+        assert served.ask().status_code == 200
+
+
+def resident(pid: int) -> float:
+    """Return what a process has in memory, in MiB."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Send the front door requests that chance makes, for as long as wanted: ``python -m tests.fuzz.door SECONDS [SEED]``.
 
 A door and a real engine of their own, with tiny-chat. Every hundred requests a good one must be answered. What breaks a
-promise is kept in ``.nox/fuzz/found``, and makes the exit code 1.
+promise is kept in ``.nox/found``, and makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.fuzz.requests import Maker
 from tests.projects import make_project
 
 ROOT = Path(__file__).parents[2]
-FOUND = ROOT / ".nox" / "fuzz" / "found"
+FOUND = ROOT / ".nox" / "found"
 LIMITS = Limits(head=0.5, body=0.5)
 
 
