@@ -37,7 +37,8 @@ def baseline(app: App, action: str, names: tuple[str, ...], reason: str | None, 
         app.answer("baselines", {"baselines": content}, "\n".join(lines))
         return 0
     if not names or not reason or not reason.strip():
-        raise UsageError("accept wants the name of a model and --reason", hint="say who will ask: why these results?")
+        hint = 'assay baseline accept NAME --reason "why these results are those to compare with"'
+        raise UsageError("accept wants the name of a model and --reason", hint=hint)
     who = owner or getpass.getuser()
     made = [accept(session, session.current(name), reason=reason.strip(), owner=who) for name in session.names(names)]
     lines = [f"{one.model}: {len(one.run_ids)} runs of lock {one.lock_digest[7:19]} are the baseline" for one in made]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @NAMES
 @click.option("--format", "format_", metavar="FORMAT", help="Print one model's report in this format instead.")
 @click.option("--serve", is_flag=True, help="Show the reports that there are in a browser, on loopback, until Ctrl-C.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve: the port; 0 takes a free one.")
-def report(app: App, names: tuple[str, ...], format_: str | None, serve: bool, port: int) -> int:
+@click.option("--port", type=click.IntRange(0, 65535), help="With --serve: the port. Default: a free one.")
+def report(app: App, names: tuple[str, ...], format_: str | None, serve: bool, port: int | None) -> int:
     """Write a static site to reports/ from what is on record: index.html is the catalog; each model has NAME.html, .md and
     .json; machines, comparisons and the items of large suites have pages of their own. Every page is self-contained, fit to
     print and to show an auditor. Without names: all models.
@@ -36,13 +36,19 @@ def report(app: App, names: tuple[str, ...], format_: str | None, serve: bool, p
     from pipeline.flow.site import write_site
 
     session = app.session(offline=True)
+    if serve and (names or format_):
+        raise UsageError("--serve shows what was written before", hint="assay report NAME, then: assay report --serve")
+    if port is not None and not serve:
+        raise UsageError("--port belongs to --serve", hint="assay report --serve --port PORT")
     if serve:
-        return _serve(app, session, port)
-    chosen = session.names(names)
-    if format_:
+        return _serve(app, session, port or 0)
+    if format_ is not None:
         from pipeline.flow.judge import report_of
-        from pipeline.report.render import render
+        from pipeline.report.render import format_of, render
 
+        format_of(format_)  # before anything is read or judged
+    chosen = session.names(names)
+    if format_ is not None:
         if len(chosen) != 1:
             raise UsageError("--format prints one report", hint=f"name one of: {', '.join(chosen)}")
         text = render(report_of(session, session.current(chosen[0])), format_)

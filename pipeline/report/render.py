@@ -17,7 +17,12 @@ def formats() -> dict[str, Format]:
 
 def render(report: Report, format: str) -> str:
     """Return the report as text in the named format. Raises UsageError for a format that doesn't exist."""
+    return format_of(format).render(report)
+
+
+def format_of(name: str) -> Format:
+    """Return the named format. Raises UsageError for one that doesn't exist."""
     known = formats()
-    if format not in known:
-        raise UsageError(f"no report format {format!r}", hint=f"one of: {', '.join(known)}")
-    return known[format].render(report)
+    if name not in known:
+        raise UsageError(f"no report format {name!r}", hint=f"one of: {', '.join(known)}")
+    return known[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +74,34 @@ def test_other_formats_are_printed(ask: Ask) -> None:
     assert 'assay_accepted{model="small"' in ask("report", "small", "--format", "prometheus")[1]
     assert ask("report", "small", "--format", "badge")[1].startswith("<svg")
     assert ask("report", "small", "--format", "csv")[1].startswith("model,accepted,stage")
-    assert ask("report", "small", "--format", "pdf")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["small", "--format", "pdf"], "no report format 'pdf'"),
+        (["nowhere", "--format", ""], "no report format ''"),
+        (["small", "--serve"], "--serve shows what was written before"),
+        (["--serve", "--format", "csv"], "--serve shows what was written before"),
+        (["small", "--port", "8000"], "--port belongs to --serve"),
+        (["--serve"], "index.html"),
+        (["--serve", "--port", "70000"], "not in the range"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_done(
+    ask: Ask, assayed: Project, given: list[str], said: str
+) -> None:
+    before = sorted(assayed.reports.iterdir()) if assayed.reports.exists() else []
+    code, out, err = ask("report", *given)
+    assert (code, out) == (2, "") and said in err
+    assert before == (sorted(assayed.reports.iterdir()) if assayed.reports.exists() else [])
+
+
+def test_a_port_in_use_is_told(ask: Ask, assayed: Project) -> None:
+    assert ask("report")[0] == 0
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, out, err = ask("report", "--serve", "--port", taken.getsockname()[1])
+    assert (code, out) == (2, "") and "Address already in use" in err and "another --port" in err
 
 
 def test_history_shows_a_metric_over_runs(ask: Ask) -> None:

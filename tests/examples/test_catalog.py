@@ -91,6 +91,10 @@ def test_the_page_of_the_catalog_shows_every_verdict_with_its_reason(
         assert ("badge fail" in row, "badge pass" in row) == (name in codes, name not in codes), name
         assert codes.get(name, "<td") in row and "earlier decision" not in row
     assert "tiny-facts.acc against" in index
+    page = (ROOT / "reports" / "README.md").read_text()
+    told = {cells[1].strip("` "): cells for line in page.splitlines() if len(cells := line.split("|")) == 6}
+    for name, entry in judged.items():
+        assert told[name][3].strip() == entry.state and codes.get(name, "") in told[name][4]
 
 
 def test_a_quantized_model_is_measured_against_what_it_was_made_of(judged: dict[str, Entry]) -> None:
