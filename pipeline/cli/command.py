@@ -112,6 +112,11 @@ def error_content(error: AssayError) -> dict[str, Any]:
     return content
 
 
+def unread(error: AssayError) -> None:
+    """Print an error of a command line that could not be read as JSON."""
+    App(Path(), True, True, None).answer("error", error_content(error), "")
+
+
 def show(error: AssayError) -> None:
     """Print an expected error for people: what happened, what to do."""
     lead = "" if isinstance(error, SpecError) else "error: "

@@ -120,7 +120,7 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code. Everything that can go wrong is caught here and nowhere else."""
-    from pipeline.cli.command import show
+    from pipeline.cli.command import show, unread
 
     try:
         return _invoke(arguments)
@@ -128,6 +128,8 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except click.ClickException as error:
         error.show()
+        if "--json" in arguments:
+            unread(UsageError(error.format_message()))
         return UsageError.exit_code
     except KeyboardInterrupt:
         print("\ninterrupted; what was finished is kept, run the command again to go on", file=sys.stderr)

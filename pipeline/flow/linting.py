@@ -95,9 +95,9 @@ def kind_of(target: str) -> str:
 
         source_of(target)
         return "reference"
-    if Path(target).is_file() and not target.endswith((".yaml", ".yml")):
-        return "file"
-    return "spec"
+    if target.endswith((".yaml", ".yml")):
+        return "spec"
+    return "file" if os.sep in target or Path(target).is_file() else "spec"  # no name of a spec has a separator
 
 
 def lint_all(

@@ -246,7 +246,8 @@ def failure(error: BaseException) -> dict[str, Any]:
         return {"kind": "syntax", "error": str(error.message)[:MAX_ERROR], "line": error.lineno}
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
     kind = "limit" if isinstance(error, (TooLong, MemoryError, RecursionError)) else "raised"
-    return {"kind": kind, "error": str(error)[:MAX_ERROR] or type(error).__name__, "line": lines[-1] if lines else 0}
+    said = "it wants more memory than it may have" if isinstance(error, MemoryError) else str(error)[:MAX_ERROR]
+    return {"kind": kind, "error": said or type(error).__name__, "line": lines[-1] if lines else 0}
 
 
 def prepared(

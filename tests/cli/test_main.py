@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -64,6 +65,14 @@ def test_a_bug_is_exit_70_and_a_log_without_secrets(
     assert "assay explain --project" in text and "https://…@host" in text
     assert not [secret for secret in secrets if secret in text + err]
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("command", ["lint --nope --json", "history name --json", "explain --json A1 A2 A3"])
+def test_a_command_line_that_can_not_be_read_is_json_too(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command.split()) == 2
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert told["schema"] == "assay.error/1" and told["exit_code"] == 2 and told["message"] in err
 
 
 @pytest.mark.parametrize("command", ["explain", "--help", "explain --json", "schema"])

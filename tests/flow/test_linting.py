@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.errors import UsageError
 from pipeline.core.project import Project
-from pipeline.flow.linting import Choice, lint_all
+from pipeline.flow.linting import Choice, kind_of, lint_all
 from pipeline.flow.locking import make_lock
 from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
@@ -30,6 +30,14 @@ def faulty(tmp_path: Path) -> Path:
 
 def codes(result: Linted) -> list[str]:
     return [finding.code for finding in result.findings]
+
+
+def test_what_a_target_is(faulty: Path, tmp_path: Path) -> None:
+    other = tmp_path / "weights.bin"
+    other.write_bytes(faulty.read_bytes())
+    assert [kind_of(target) for target in ("tiny-chat", "specs/tiny-chat.yaml")] == ["spec", "spec"]
+    assert [kind_of(target) for target in ("a.gguf", "models/a.bin", str(other), "/dev/null")] == ["file"] * 4
+    assert kind_of("hf://org/big:Q8_0") == "reference"
 
 
 def test_a_model_is_judged_before_it_is_downloaded(faulty: Path, monkeypatch: pytest.MonkeyPatch) -> None:

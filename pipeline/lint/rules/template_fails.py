@@ -42,11 +42,12 @@ class TemplateFails(Rule):
 
 
 def _message(rendering: Rendering, conversation: str) -> str:
+    error = rendering.error if len(rendering.error) <= 200 else f"{rendering.error[:200]}…"
     if rendering.kind == "syntax":
-        return f"the chat template does not parse: {rendering.error}"
+        return f"the chat template does not parse: {error}"
     if rendering.kind == "limit":
-        return f"the chat template exhausts its limits on {conversation}: {rendering.error}"
-    return f"the chat template fails on {conversation}: {rendering.error}"
+        return f"the chat template exhausts its limits on {conversation}: {error}"
+    return f"the chat template fails on {conversation}: {error}"
 
 
 RULE = TemplateFails()

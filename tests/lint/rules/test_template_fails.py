@@ -23,6 +23,16 @@ def test_a_refusal_has_its_position_and_words() -> None:
     assert found.evidence == "only on Mondays"
 
 
+def test_long_words_are_cut() -> None:
+    found = one("A102", subject(template="{{ raise_exception('x' * 5000) }}"), Severity.ERROR)
+    assert len(found.message) < 300 and found.message.endswith("…")
+
+
+def test_too_much_memory_is_said_in_words() -> None:
+    found = one("A102", subject(template="{{ 'x' * 99999999999 }}"), Severity.ERROR)
+    assert "more memory than it may have" in found.message
+
+
 def test_failing_on_a_second_turn_is_found() -> None:
     found = one("A102", subject(template="{% if messages[2] %}{{ 1 / 0 }}{% endif %}"), Severity.ERROR)
     assert "user, assistant, user" in found.message
