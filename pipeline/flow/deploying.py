@@ -17,7 +17,7 @@ from pipeline.deploy.state import State, folder_of
 from pipeline.deploy.switch import clear_switch, too_much
 from pipeline.deploy.targets._base import target_of
 from pipeline.flow.auditing import decision_digest, evidence
-from pipeline.flow.handover import failure_of, settle, stays, switch
+from pipeline.flow.handover import failure_of, settle, settled, stays, switch
 from pipeline.flow.judge import decision_on_record
 from pipeline.flow.keeping import begin, end
 from pipeline.flow.ordering import Wanted, actor, event_of, memory_of, order_of
@@ -193,8 +193,12 @@ def _restored(session: Session, running: Line, why: str) -> str:
     """See that what ran before what failed runs again; returns how that stands, in words."""
     name, path = running.event.name, log_path(session.project.state)
     now, folder = standing_of(session, name), folder_of(session.project.state, name)
-    if now.wish is Wish.RUNNING:
-        return "what ran before goes on"
+    if now.wish is Wish.RUNNING and (state := settled(folder)):
+        return (
+            "what ran before goes on"
+            if state.phase == "running"
+            else f"what ran before is {state.phase}: {state.reason}"
+        )
     if now.wish is not Wish.FAILED:
         return f"what ran before is {now.wish.value}: {now.line.event.reason}"
     event, options = running.event, running.event.options | {"of": base_of(running)}

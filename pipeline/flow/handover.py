@@ -100,6 +100,18 @@ def _failure(session: Session, line: Line) -> Event | None:
     return failed[-1] if failed else None
 
 
+def settled(folder: Path) -> State | None:
+    """Wait until what a keeper keeps up answers, or is over; returns how it stands."""
+    deadline = time.monotonic() + _WITHIN
+    while True:
+        state = read_state(folder)
+        if not state or state.phase == "running" or state.over or not state.keeper.running():
+            return state
+        if time.monotonic() > deadline:
+            return state
+        time.sleep(_POLL)
+
+
 def _end(folder: Path) -> None:
     """Wait until a keeper that has nothing left to serve has said how it ended."""
     deadline = time.monotonic() + _END_WITHIN

@@ -218,7 +218,7 @@ def test_a_keeper_that_is_killed_while_it_switches_leaves_nothing_behind(
     before = state_of(project)
     requantize(project)
     deploy = start("deploy", "small", "--override", "a test", "--json", project=project)
-    until(lambda: state_of(project).coming)
+    until(lambda: state_of(project).coming, 90)
     assert stand(project).word in ("switching", "running")
     processes = descendants(before.keeper.pid)
     if command == "is killed too":
@@ -244,7 +244,7 @@ def test_an_engine_that_crashes_while_the_next_one_comes_is_not_missed(deployed:
     before = state_of(project)
     requantize(project)
     deploy = start("deploy", "small", "--override", "a test", "--json", project=project)
-    until(lambda: state_of(project).coming)
+    until(lambda: state_of(project).coming, 90)
     assert before.engine
     os.kill(before.engine.pid, signal.SIGKILL)
     with crowd(before, 2) as clients:
