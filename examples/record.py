@@ -1,14 +1,12 @@
 # The record in pandas: open this file as a notebook (VS Code and Jupytext know `# %%`), or run it in a project:
 #
-#     python examples/record.py tiny-chat
+#     python examples/record.py
 
-# %% The record of the project that this folder lies in
-import sys
-
+# %% The record of the project that this folder lies in, and the model that was run last; or name another
 from pipeline.record import Record
 
-model = sys.argv[1] if len(sys.argv) > 1 else "tiny-chat"
 record = Record.of(".")
+model = record.runs()["model"].iloc[-1]  # there is one after `assay run`
 print(record.runs(model)[["run", "stage", "suite", "started", "seconds"]].to_string(index=False))
 
 # %% Scores with their 95 % intervals: the newest of each suite

@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "record.py"
 
 def test_every_cell_runs_and_shows_something(assayed: Project) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLE, "small"], cwd=assayed.root, capture_output=True, text=True
+        [sys.executable, "-W", "error", EXAMPLE, "-f", "kernel.json"], cwd=assayed.root, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     for said in ("lint", "check", "eval", "bench", "small", "streams=1", "not right", "answers", "median"):
