@@ -77,8 +77,8 @@ def podman(tmp_path_factory: pytest.TempPathFactory, engine_build: EngineBuild) 
     for runtime in ("crun", "runc"):
         if not shutil.which(runtime):
             continue
-        own = ("--root", str(folder / "store"), "--runroot", str(folder / "run"), "--cgroup-manager", "cgroupfs")
-        own += ("--storage-driver", "vfs")  # others leave a mount behind
+        own = ["--root", str(folder / "store"), "--runroot", str(folder / "run"), "--cgroup-manager", "cgroupfs"]
+        own += ["--storage-driver", "vfs"]  # others leave a mount behind
         made = Podman(("podman", *own, "--runtime", runtime), image)
         tried = made.run("run", "--rm", "--network", "none", *LIMITS, "--rootfs", str(image), "/bin/sh", "-c", ":")
         if tried.returncode == 0:
