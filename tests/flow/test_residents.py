@@ -278,9 +278,8 @@ def test_a_file_that_changes_takes_its_model_out_of_service_and_the_last_one_end
     until(lambda: list(one.engines()) == ["small"])
     assert one.get(f"{one.root}/readyz").status_code == 200
     flip(blob_of(own, "small"))
-    assert one.process.wait(20) == 5
+    assert one.process.wait(20) == 5 and one.end() == 5
     assert any("other bytes than the lock names" in line for line in one.said)
-    assert one.end() == 5
 
 
 def test_one_that_crashes_is_started_again_and_the_other_goes_on(several: Project, begin: Begin) -> None:
@@ -394,6 +393,22 @@ def test_many_who_ask_for_all_at_once_are_all_answered(several: Project, begin: 
         most = max(most, len(one.engines()))
     assert not wrong and most == 2
     assert one.end() == 0
+
+
+def test_one_model_alone_is_unloaded_too_and_a_change_of_its_file_ends_it(own: Project, begin: Begin) -> None:
+    one = begin(own, "small", "--idle", "1s")
+    before = one.engines()["small"]
+    assert one.content["pid"] == before and one.content["name"] == "small"
+    until(lambda: one.engines() == {} and one.states() == {"small": "unloaded"})
+    refused = one.get(f"{one.root}/props")
+    assert refused.status_code == 503 and "not_loaded" in refused.text and refused.headers["retry-after"]
+    assert one.ask(None).status_code == 200 and one.engines()["small"] != before
+    assert one.get(f"{one.root}/props").status_code == 200
+    until(lambda: one.engines() == {})
+    flip(blob_of(own, "small"))
+    with pytest.raises(httpx.TransportError):
+        one.ask("small")
+    assert one.process.wait(20) == 5 and one.end() == 5
 
 
 def test_what_does_not_fit_alone_is_refused_with_the_arithmetic(several: Project) -> None:
