@@ -23,6 +23,8 @@ from pipeline.record import schema
 from pipeline.record.access import alone, interruptible, opened, reading, writing
 
 CONTENTS = "record.json"
+# Rows that DuckDB gathers before it writes them. Of its usual 122,880 a few would fill the memory it may take: answers are long.
+_ROWS = 16_384
 # By what a row is known; rows of other tables belong to a run.
 KEYS = {
     "runs": ("id",),
@@ -58,7 +60,7 @@ def write_record(database: Path, folder: Path) -> dict[str, int]:
         for table in _tables(connection):
             (folder / f"{table}.parquet").unlink(missing_ok=True)
             connection.execute(
-                f"COPY (SELECT * FROM record.{table}) TO {_quoted(folder / f'{table}.parquet')} (FORMAT parquet)"
+                f"COPY (SELECT * FROM record.{table}) TO {_quoted(folder / f'{table}.parquet')} (FORMAT parquet, COMPRESSION zstd)"
             )
             counts[table] = _count(connection, f"record.{table}")
     digests = {f"{table}.parquet": str(Digest.of_file(folder / f"{table}.parquet")) for table in counts}
@@ -75,7 +77,8 @@ def merge(database: Path, source: Path) -> Merged:
     with tempfile.TemporaryDirectory(prefix="assay-record-") as folder:
         copy = Path(folder) / "source.duckdb"
         if source.is_dir():
-            _load(source, copy)
+            if (migrations := _contents(source)) < len(schema.MIGRATIONS):
+                _load(source, copy, migrations)
         elif source.is_file():
             with alone(source):
                 for ending in ("", ".wal"):
@@ -85,13 +88,24 @@ def merge(database: Path, source: Path) -> Merged:
             raise UsageError(
                 f"no such file or folder: {source}", hint="name a folder of assay record export, or a results.duckdb"
             )
-        with reading(copy):  # brings an older one up to date
-            pass
+        if copy.exists():
+            with reading(copy):  # brings an older one up to date
+                pass
         with writing(database):
             pass
         with alone(database), _attached(database, read_only=False) as connection:
-            connection.execute(f"ATTACH {_quoted(copy)} AS source (READ_ONLY)")
-            return _add(connection, str(source))
+            if copy.exists():
+                connection.execute(f"ATTACH {_quoted(copy)} AS source (READ_ONLY)")
+            else:  # as the files are: to write them twice would take twice as long
+                connection.execute("ATTACH ':memory:' AS source")
+                for table in _tables(connection):
+                    file = _quoted(source / f"{table}.parquet")
+                    connection.execute(f"CREATE VIEW source.{table} AS SELECT * FROM read_parquet({file})")
+            try:
+                return _add(connection, str(source))
+            except duckdb.Error as error:
+                said = next(iter(str(error).splitlines()), "")
+                raise UsageError(f"{source} does not hold what a record does: {said}") from None
 
 
 def _add(connection: duckdb.DuckDBPyConnection, source: str) -> Merged:
@@ -130,8 +144,8 @@ def _fresh(connection: duckdb.DuckDBPyConnection, table: str, columns: list[str]
     return f"SELECT * REPLACE (({last} + row_number() OVER (ORDER BY number)) AS number) FROM ({rows})"
 
 
-def _load(folder: Path, copy: Path) -> None:
-    """Make a database of a folder of Parquet files; tables and columns that it lacks are as before their migration."""
+def _contents(folder: Path) -> int:
+    """Return how many migrations a folder's tables have had. Raises DigestMismatch when a file is not what the list says."""
     try:
         contents = json.loads((folder / CONTENTS).read_bytes())
         files, migrations = dict(contents["files"]), int(contents["migrations"])
@@ -140,19 +154,23 @@ def _load(folder: Path, copy: Path) -> None:
     if migrations > len(schema.MIGRATIONS):
         said = f"{folder} has schema {migrations}; this version of assay knows schemas up to {len(schema.MIGRATIONS)}"
         raise UsageError(said, hint="upgrade assay; nothing was changed")
+    with opened(":memory:", {}) as connection:
+        schema.replay(connection, migrations)
+        names = [f"{table}.parquet" for table in _tables(connection, "memory")]
+    for path in (folder / name for name in names):
+        if not path.is_file() or str(Digest.of_file(path)) != files.get(path.name):
+            raise DigestMismatch(
+                f"{path} is not what {CONTENTS} says", hint="export it again, and copy the whole folder"
+            )
+    return migrations
+
+
+def _load(folder: Path, copy: Path, migrations: int) -> None:
+    """Make a database of an older folder; tables and columns that it lacks are as before their migration."""
     with opened(str(copy), {}) as connection:
-        connection.execute("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name VARCHAR NOT NULL)")
-        for number, migration in enumerate(schema.MIGRATIONS[:migrations], start=1):
-            migration(connection)
-            connection.execute("INSERT INTO migrations VALUES (?, ?)", [number, migration.__name__])
-        for (table,) in connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE table_name != 'migrations'"
-        ).fetchall():
+        schema.replay(connection, migrations)
+        for table in _tables(connection, copy.stem):
             path = folder / f"{table}.parquet"
-            if not path.is_file() or str(Digest.of_file(path)) != files.get(path.name):
-                raise DigestMismatch(
-                    f"{path} is not what {CONTENTS} says", hint="export it again, and copy the whole folder"
-                )
             try:
                 connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM read_parquet({_quoted(path)})")
             except duckdb.Error as error:
@@ -165,7 +183,8 @@ def _attached(database: Path, *, read_only: bool = True) -> Iterator[duckdb.Duck
     """Yield a connection of its own that has the database as ``record`` and may read and write other files."""
     with interruptible(), opened(":memory:", {}) as connection:
         if database.exists():
-            connection.execute(f"ATTACH {_quoted(database)} AS record{' (READ_ONLY)' if read_only else ''}")
+            how = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {_ROWS}"
+            connection.execute(f"ATTACH {_quoted(database)} AS record ({how})")
         else:
             connection.execute("ATTACH ':memory:' AS record")
             connection.execute("USE record")
@@ -174,9 +193,9 @@ def _attached(database: Path, *, read_only: bool = True) -> Iterator[duckdb.Duck
         yield connection
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'record' AND table_name != 'migrations' ORDER BY 1"
-    return [row[0] for row in connection.execute(sql).fetchall()]
+def _tables(connection: duckdb.DuckDBPyConnection, database: str = "record") -> list[str]:
+    sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND table_name != 'migrations' ORDER BY 1"
+    return [row[0] for row in connection.execute(sql, [database]).fetchall()]
 
 
 def _count(connection: duckdb.DuckDBPyConnection, what: str) -> int:

@@ -154,6 +154,14 @@ def applied(connection: Connection) -> int:
     return count
 
 
+def replay(connection: Connection, count: int) -> None:
+    """Bring an empty database to the schema that it had after so many migrations."""
+    connection.execute("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name VARCHAR NOT NULL)")
+    for number, migration in enumerate(MIGRATIONS[:count], start=1):
+        migration(connection)
+        connection.execute("INSERT INTO migrations VALUES (?, ?)", [number, migration.__name__])
+
+
 def migrate(connection: Connection) -> None:
     """Bring the database to the newest schema, each migration in its own transaction. Raises UsageError as
     ``applied`` does."""
