@@ -86,7 +86,8 @@ def wrong_call(calls: Sequence[Call], wanted: Sequence[tuple[str, dict[str, Any]
     """Compare calls with those wanted, in any order: (name, arguments, exact); arguments None means any."""
     left = list(calls)
     unmet = []
-    for name, arguments, exact in wanted:
+    # The most exact first: what takes any arguments must not take those that another wants.
+    for name, arguments, exact in sorted(wanted, key=lambda one: (one[1] is None, not one[2])):
         hit = next((call for call in left if call.name == name and _fits(call, arguments, exact)), None)
         if hit:
             left.remove(hit)

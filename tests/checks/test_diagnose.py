@@ -118,3 +118,14 @@ def test_deep_nesting_is_no_call_and_no_crash() -> None:
 def test_short_is_one_bounded_line() -> None:
     assert short("a\nb") == '"a\\nb"'
     assert len(short("x" * 1000)) <= 120
+
+
+def test_a_call_of_any_arguments_takes_none_that_another_wants() -> None:
+    calls = [Call("1", "f", '{"a": "X"}'), Call("2", "f", '{"b": 2}'), Call("3", "f", '{"a": "x"}')]
+    wanted: list[tuple[str, dict[str, Any] | None, bool]] = [
+        ("f", None, False),
+        ("f", {"a": "x"}, False),
+        ("f", {"a": "x"}, True),
+    ]
+    assert wrong_call(calls, wanted) is None
+    assert wrong_call(calls[:2], wanted[:2]) is None

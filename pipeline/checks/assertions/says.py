@@ -1,9 +1,10 @@
-"""The content holds each of the texts given; letter case does not count."""
+"""The content holds each of the texts given; letter case does not count, and 6 does not stand in 16."""
 
 from __future__ import annotations
 
 from pipeline.checks.assertions._base import Seen, Texts
 from pipeline.checks.diagnose import Fault, runaway, short
+from pipeline.checks.wording import says
 
 Argument = Texts
 EXAMPLE = ["Paris"]
@@ -11,8 +12,7 @@ EXAMPLE = ["Paris"]
 
 def judge(seen: Seen, argument: tuple[str, ...]) -> Fault | None:
     """Look for every text."""
-    content = seen.answer.content.casefold()
-    missing = [text for text in argument if text.casefold() not in content]
+    missing = [text for text in argument if not says(seen.answer.content, text)]
     if not missing:
         return None
     if runs := runaway(seen.answer):
