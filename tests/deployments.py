@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,39 @@ def crowd(state: State, size: int = 4) -> Iterator[Crowd]:
         made.over.set()
         for one in threads:
             one.join()
+
+
+class Stream:
+    """A long answer, too big for any buffer on its way, that is read no further than its beginning until ``whole`` is asked for."""
+
+    def __init__(self, state: State, tokens: int) -> None:
+        self.lines, self.began, self._on = list[str](), threading.Event(), threading.Event()
+        body = {"prompt": "Hello", "max_tokens": tokens, "stream": True, "ignore_eos": True, "logprobs": 100}
+
+        def read() -> None:
+            with (
+                suppress(httpx.TransportError),  # broken off: then it is not whole
+                httpx.Client(base_url=state.url, headers=key_of(state), transport=narrow, timeout=120) as client,
+                client.stream("POST", "/v1/completions", json=body) as answer,
+            ):
+                self.lock = answer.headers["x-assay-lock"]
+                for line in answer.iter_lines():
+                    self.lines.append(line[:20])
+                    self.began.set()
+                    self._on.wait(50)
+
+        narrow = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)], verify=False)
+        self.thread = threading.Thread(target=read)
+        self.thread.start()
+        assert self.began.wait(30)
+
+    @property
+    def pieces(self) -> int:
+        """How many tokens have come."""
+        return sum(line.startswith("data: {") for line in self.lines)
+
+    def whole(self) -> bool:
+        """Read on; tells whether it comes to its end."""
+        self._on.set()
+        self.thread.join(120)
+        return [line for line in self.lines if line][-1] == "data: [DONE]"

@@ -16,14 +16,14 @@ from pipeline.core.project import Project
 from pipeline.deploy.log import Line
 from pipeline.deploy.state import folder_of
 from pipeline.deploy.switch import pending
-from pipeline.flow import canary, coming
+from pipeline.flow import canary, coming, leaving
 from pipeline.flow.auditing import audit
 from pipeline.flow.backend import Backend
 from pipeline.flow.coming import Coming
 from pipeline.flow.deploying import Wanted, deploy, rollback
 from pipeline.flow.session import Session
 from pipeline.flow.supervise import Keeper
-from tests.deployments import crowd, log_of, requantize, stand, state_of
+from tests.deployments import Stream, crowd, log_of, requantize, stand, state_of
 from tests.projects import alive, descendants, flip, until
 
 
@@ -192,3 +192,21 @@ def test_what_is_given_up_leaves_nothing_behind(kept: Kept) -> None:
     early = Coming(kept.project, kept.first, None)
     early.give_up()
     assert descendants(os.getpid()) == before
+
+
+@pytest.mark.parametrize("why", ["it took too long", "its files changed"])
+def test_an_engine_that_was_replaced_is_not_let_go_on_for_ever(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, why: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(leaving, "DRAIN_WITHIN", 1.0 if why == "it took too long" else 600.0)
+    stream, old = Stream(state_of(kept.project), 900), kept.held[0]
+    putting = kept.ask()
+    kept.go.set()
+    putting.join()
+    if why == "its files changed":
+        assert alive(old.process.pid)
+        flip(Path(kept.first.event.proof[0]["path"]))
+    until(lambda: not alive(old.process.pid))
+    assert not stream.whole()
+    assert kept.said == [""] and stand(kept.project).sound and kept.actions() == ["deploy", "deploy"]
+    assert ("other bytes than the lock names" in capfd.readouterr().out) is (why == "its files changed")
