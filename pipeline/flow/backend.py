@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import httpx
 from pipeline.core.errors import EngineError
 from pipeline.core.files import atomic_write
 from pipeline.core.proc import Process, ending, spawn
+from pipeline.core.scratch import scratch
 from pipeline.deploy.door.model import Upstream
 from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session, Stored
@@ -80,7 +80,7 @@ def start(
     fetch_all(session, [lock])
     watch = Watch(session, lock)
     with ExitStack() as made:
-        private = Path(made.enter_context(tempfile.TemporaryDirectory(prefix="assay-", dir=short_folder())))
+        private = made.enter_context(scratch(short_folder()))
         process, upstream = _spawn(session, session.stored(lock), log, private)
         ended = made.enter_context(ExitStack())  # what ends when the process has ended
         made.callback(process.stop, _GRACE)
