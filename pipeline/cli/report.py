@@ -23,13 +23,14 @@ def report(app: App, names: tuple[str, ...], format_: str | None, serve: bool, p
     .json; machines, comparisons and the items of large suites have pages of their own. Every page is self-contained, fit to
     print and to show an auditor. Without names: all models.
 
-    --format prints one of html, markdown, json, junit, prometheus, csv or badge (SVG).
+    --format prints one of html, markdown, json, junit, prometheus, csv or badge (SVG); markdown also for several models, as
+    one comment on a pull request: a table of all, then as many reports as there is room for.
 
     \b
     assay report
     assay report tiny-chat
     assay report --serve
-    assay report tiny-chat --format markdown > comment.md
+    assay report --format markdown > comment.md
     assay report tiny-chat --format junit > junit.xml
     """
     from pipeline.core.errors import UsageError
@@ -49,8 +50,12 @@ def report(app: App, names: tuple[str, ...], format_: str | None, serve: bool, p
         format_of(format_)  # before anything is read or judged
     chosen = session.names(names)
     if format_ is not None:
+        if format_ == "markdown" and len(chosen) != 1:
+            text = _comment(session, chosen, all_=not names)
+            app.answer("report", {"names": chosen, "format": format_, "text": text}, text.rstrip("\n"), exact=True)
+            return 0
         if len(chosen) != 1:
-            raise UsageError("--format prints one report", hint=f"name one of: {', '.join(chosen)}")
+            raise UsageError(f"--format {format_} prints one report", hint=f"name one of: {', '.join(chosen)}")
         text = render(report_of(session, session.current(chosen[0])), format_)
         content = {"name": chosen[0], "format": format_, "text": text}
         app.answer("report", content, text.rstrip("\n"), exact=True)
@@ -58,6 +63,22 @@ def report(app: App, names: tuple[str, ...], format_: str | None, serve: bool, p
     paths = [str(path) for path in write_site(session, chosen, all_=not names)]
     app.answer("report", {"reports": paths}, "\n".join(paths))
     return 0
+
+
+def _comment(session: Session, names: list[str], *, all_: bool) -> str:
+    from pipeline.core.errors import AssayError
+    from pipeline.flow.judge import report_of
+    from pipeline.report.comment import comment
+
+    found, missing = [], []
+    for name in names:
+        try:
+            found.append(report_of(session, session.current(name)))
+        except AssayError as error:
+            if not all_:
+                raise
+            missing.append((name, error.message))
+    return comment(found, missing)
 
 
 def _serve(app: App, session: Session, port: int) -> int:

@@ -64,6 +64,11 @@ def test_a_model_that_cannot_be_reported_keeps_no_other_from_it(ask: Ask, assaye
     (assayed.specs / "broken.yaml").write_text("name: broken\nsource: file:nothing.gguf\n")
     code, out, err = ask("report")
     assert code == 0 and "small.html" in out and "broken: no report" in err
+    code, out, _ = ask("report", "--format", "markdown")
+    assert code == 0 and out.startswith("## Models") and "| ❔ | broken | unknown | — | no lock for broken" in out
+    assert "| ✅ | small | accepted | — |  |" in out and out.count("### Assay: ") == 1
+    assert ask("report", "--format", "csv")[0] == 2
+    assert ask("report", "small", "broken", "--format", "markdown")[0] == 3
     index = (assayed.reports / "index.html").read_text()
     assert "broken" in index and "assay lock broken" in index
     assert ask("report", "broken")[0] == 3

@@ -17,8 +17,8 @@ from pipeline.report.text import duration, number, quantity, signed, visible
 SUFFIX = "md"
 WRITTEN = True
 _MARK = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIP: "➖"}
-_WORD = {"accepted": "✅ accepted", "rejected": "❌ rejected", "unknown": "❔ unknown, which is not accepted"}
-_CHANGE = {
+MARK = {"accepted": "✅", "rejected": "❌", "unknown": "❔"}
+CHANGE = {
     Change.BETTER: "▲ better",
     Change.WORSE: "▼ worse",
     Change.NOT_SHOWN: "= no difference shown",
@@ -37,7 +37,7 @@ def render(report: Report) -> str:
     )
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Escape for a table cell. A comment parts ``@`` and ``#`` and the start of an address from what follows: no
     mention, no link."""
     line = " ".join(visible(text).split())
@@ -47,7 +47,7 @@ def _safe(text: str) -> str:
     return re.sub(r"(?i)(@|#|http|www|ftp)", r"\1<!-- -->", line)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{'|'.join('---' for _ in head)}|"
     for row in rows:
@@ -58,14 +58,15 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 def _decision(report: Report) -> Iterator[str]:
     decision = report.decision
     if decision is None:
-        yield from (f"### Assay: {_safe(report.name)} has not been judged", "")
+        yield from (f"### Assay: {safe(report.name)} has not been judged", "")
         return
-    yield from (f"### Assay: {_safe(report.name)} {_WORD[decision.word]}", "")
+    aside = ", which is not accepted" if decision.word == "unknown" else ""
+    yield from (f"### Assay: {safe(report.name)} {MARK[decision.word]} {decision.word}{aside}", "")
     ordered = sorted(decision.reasons, key=lambda reason: reason.verdict is Verdict.PASS)
     open_reasons = (
         ordered if len(ordered) <= 8 else [reason for reason in ordered if reason.verdict is not Verdict.PASS]
     )
-    yield from _table(("", "Rule", "Why"), ((_MARK[r.verdict], _safe(r.rule), _safe(r.said)) for r in open_reasons))
+    yield from table(("", "Rule", "Why"), ((_MARK[r.verdict], safe(r.rule), safe(r.said)) for r in open_reasons))
     passed = len(ordered) - len(open_reasons)
     if passed:
         yield from (f"{passed} more {'rule' if passed == 1 else 'rules'} passed.", "")
@@ -76,27 +77,27 @@ def _baseline(report: Report) -> Iterator[str]:
     if report.baseline is None:
         return
     found = report.baseline.comparison
-    since, reason = _safe(report.baseline.since), _safe(report.baseline.reason)
-    yield from (f"**Against the baseline of {since} ({reason}): {_CHANGE[found.verdict]}**", "")
+    since, reason = safe(report.baseline.since), safe(report.baseline.reason)
+    yield from (f"**Against the baseline of {since} ({reason}): {CHANGE[found.verdict]}**", "")
     if found.same_runs:
         yield from ("Nothing was run since: both are the same runs.", "")
     elif found.tasks:
         head = ("", "Suite", "Metric", "Before", "Now", "Difference", "p", "Why")
-        yield from _table(head, (_compared(task) for task in found.tasks))
+        yield from table(head, (_compared(task) for task in found.tasks))
     alone = ((found.a, found.only_a), (found.b, found.only_b))
-    told = [f"Only on record for {_safe(side)}: {_safe(', '.join(names))}." for side, names in alone if names]
+    told = [f"Only on record for {safe(side)}: {safe(', '.join(names))}." for side, names in alone if names]
     yield from (*told, *([""] if told else []))
 
 
 def _compared(task: Task) -> Sequence[str]:
-    begin = (_CHANGE[task.verdict], _safe(f"{task.stage} {task.name}"))
+    begin = (CHANGE[task.verdict], safe(f"{task.stage} {task.name}"))
     if task.difference is None:
-        return (*begin, *("—",) * 5, _safe(obstructed(task)))
+        return (*begin, *("—",) * 5, safe(obstructed(task)))
     low, high = (None if one is None else signed(one) for one in (task.low, task.high))
     interval = "" if low is None or high is None else f" ({low} to {high})"
     numbers = (number(task.a), number(task.b), f"{signed(task.difference)}{interval}")
     p = number(task.p_holm if task.p_holm is not None else task.p)
-    return (*begin, _safe(task.metric), *numbers, p, _safe(f"{task.n} pairs{_why(task)}"))
+    return (*begin, safe(task.metric), *numbers, p, safe(f"{task.n} pairs{_why(task)}"))
 
 
 def _why(task: Task) -> str:
@@ -113,20 +114,20 @@ def _first(flips: Sequence[Flip]) -> str:
 
 def _numbers(report: Report) -> Iterator[str]:
     evals = [
-        (_safe(run.key.subject), _safe(m.name), _safe(quantity(m.value, m.unit)), _interval(m.low, m.high), number(m.n))
+        (safe(run.key.subject), safe(m.name), safe(quantity(m.value, m.unit)), _interval(m.low, m.high), number(m.n))
         for run in report.of_stage("eval")
         if run.result.evaluation
         for m in run.result.evaluation.metrics
     ]
     if evals:
-        yield from _table(("Suite", "Metric", "Value", "95 % interval", "n"), evals)
+        yield from table(("Suite", "Metric", "Value", "95 % interval", "n"), evals)
     rows = [
-        (_safe(row.metric), _safe(row.test), _safe(quantity(row.value, row.unit)), _safe(row.reason or _noise(row)))
+        (safe(row.metric), safe(row.test), safe(quantity(row.value, row.unit)), safe(row.reason or _noise(row)))
         for run in report.of_stage("bench")
         for row in run.result.bench
     ]
     if rows:
-        yield from _table(("Benchmark", "Setting", "Median", ""), rows)
+        yield from table(("Benchmark", "Setting", "Median", ""), rows)
 
 
 def _noise(row: BenchRow) -> str:
@@ -143,47 +144,47 @@ def _groups(report: Report) -> Iterator[str]:
     results = [run.result for run in report.of_stage("check")]
     tally = [
         (
-            *(_safe(one.group), f"{one.passed} of {one.trials}", number(one.rate)),
+            *(safe(one.group), f"{one.passed} of {one.trials}", number(one.rate)),
             *(
                 _interval(*one.interval) if one.trials else "—",
-                _safe(", ".join(f"{n} {grade}" for grade, n in one.grades)),
+                safe(", ".join(f"{n} {grade}" for grade, n in one.grades)),
             ),
         )
         for one in tallies(outcome for result in results for outcome in result.outcomes)
     ]
     if tally:
-        yield from _table(("Group", "Trials passed", "Rate", "95 % interval", "Attempts by grade"), tally)
-    causes = [(_safe(c.words), _safe(c.advice), _safe(c.known)) for result in results for c in result.causes]
+        yield from table(("Group", "Trials passed", "Rate", "95 % interval", "Attempts by grade"), tally)
+    causes = [(safe(c.words), safe(c.advice), safe(c.known)) for result in results for c in result.causes]
     if causes:
-        yield from _table(("Likely cause", "Do", "As in"), causes)
+        yield from table(("Likely cause", "Do", "As in"), causes)
 
 
 def _folded(report: Report) -> Iterator[str]:
     findings = [
-        (f.severity.value, _safe(f.code), _safe(f.message), _safe(f.fix))
+        (f.severity.value, safe(f.code), safe(f.message), safe(f.fix))
         for run in report.of_stage("lint")
         for f in run.result.findings
     ]
     if findings:
-        yield from _fold(f"Lint: {len(findings)} finding(s)", _table(("Severity", "Code", "Finding", "Fix"), findings))
-    why = [(_safe(one.code), _safe(one.reason)) for run in report.of_stage("lint") for one in run.result.not_judged]
+        yield from _fold(f"Lint: {len(findings)} finding(s)", table(("Severity", "Code", "Finding", "Fix"), findings))
+    why = [(safe(one.code), safe(one.reason)) for run in report.of_stage("lint") for one in run.result.not_judged]
     if why:
-        yield from _fold(f"Lint: {len(why)} rule(s) could not judge", _table(("Code", "Why"), why))
+        yield from _fold(f"Lint: {len(why)} rule(s) could not judge", table(("Code", "Why"), why))
     cases = [o for run in report.of_stage("check") for o in run.result.outcomes]
     if cases:
         passed, all_, skipped = count_cases(cases)
-        table = (
-            (_MARK[o.verdict], _safe(f"{o.suite}/{o.name}"), _safe(o.diagnosis), duration(o.seconds), str(others + 1))
+        shown = (
+            (_MARK[o.verdict], safe(f"{o.suite}/{o.name}"), safe(o.diagnosis), duration(o.seconds), str(others + 1))
             for o, others in merged(cases)
         )
         aside = f", {skipped} not applicable" if skipped else ""
         head = ("", "Case", "Diagnosis", "Time", "Attempts")
-        yield from _fold(f"Checks: {passed} of {all_} passed{aside}", _table(head, table))
-    chain = ((link.title, _safe(name), f"`{digest}`") for link in report.chain for name, digest in link.entries)
-    yield from _fold("Chain of digests", _table(("Step", "What", "Digest"), chain))
+        yield from _fold(f"Checks: {passed} of {all_} passed{aside}", table(head, shown))
+    chain = ((link.title, safe(name), f"`{digest}`") for link in report.chain for name, digest in link.entries)
+    yield from _fold("Chain of digests", table(("Step", "What", "Digest"), chain))
     commands = "\n".join(command.command for command in report.commands)
     yield from _fold("Reproduce", ("```sh", commands, "```", ""))
-    yield f"<sub>assay {_safe(report.version)}, {report.generated.isoformat(timespec='seconds')}</sub>"
+    yield f"<sub>assay {safe(report.version)}, {report.generated.isoformat(timespec='seconds')}</sub>"
 
 
 def _fold(title: str, lines: Iterable[str]) -> Iterator[str]:
