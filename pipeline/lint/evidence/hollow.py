@@ -12,6 +12,7 @@ from pipeline.core.scratch import scratch
 from pipeline.lint.evidence.requests import GENERATIONS, REQUESTS, Body
 from pipeline.lint.evidence.vocabulary import LONGEST
 from pipeline.lint.model import UNASKED
+from pipeline.lint.probes import PLAIN
 
 if TYPE_CHECKING:
     from pipeline.lint.subject import Subject
@@ -84,6 +85,8 @@ def serve(subject: Subject) -> Served:
         return Served(missing=reason)
     if subject.engine is None:
         return Served(missing="there is no engine to ask")
+    if reason := exhausting(subject):
+        return Served(missing=reason)
     with scratch() as folder:
         path, template = folder / "hollow.gguf", folder / "template.jinja"
         write_hollow(subject.header, path)
@@ -104,6 +107,14 @@ def serve(subject: Subject) -> Served:
             return Served(refusal=said, ending=error.ending)
         except EngineError as error:
             return Served(missing=f"{UNASKED}{error.message.splitlines()[0]}")
+
+
+def exhausting(subject: Subject) -> str:
+    """Say that a template is not given to llama-server, as a plain conversation is too much for it already (A102): that has
+    no bounds of its own on rendering, and would be waited for.
+    """
+    plain = (subject.renderings[name] for name in PLAIN if name in subject.renderings)
+    return "the chat template exhausts its limits" if any(one.kind == "limit" for one in plain) else ""
 
 
 def errors(log: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pipeline.core.errors import EngineError
 from pipeline.core.scratch import scratch
 from pipeline.gguf.types import TokenType
 from pipeline.gguf.values import Array
+from pipeline.lint.evidence.hollow import exhausting
 from pipeline.lint.evidence.manner import Marks
 from pipeline.lint.evidence.rehearsal import Rehearsal
 from pipeline.lint.evidence.scenes import Played, Scene, Take
@@ -47,6 +48,8 @@ def play(subject: Subject) -> Played:
     reading = subject.spoken.reading
     if reading is None:
         return Played(missing=subject.spoken.missing or "the engine does not read the vocabulary")
+    if reason := exhausting(subject):
+        return Played(missing=reason)
     if subject.served.refusal:  # it would be refused again, or waited for again
         return Played(missing="llama-server does not start with the template")
     ends = {subject.vocabulary.text(number) or "" for number in reading.ends} - {""}

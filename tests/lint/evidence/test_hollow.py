@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.gguf.header import parse_header, read_header
+from pipeline.lint.engine import lint
 from pipeline.lint.evidence import hollow
 from pipeline.lint.evidence.hollow import Served, errors
 from pipeline.lint.evidence.requests import REQUESTS
@@ -91,6 +92,7 @@ def test_a_header_alone_is_enough(engine_build: EngineBuild) -> None:
 
 def test_a_template_that_never_ends_is_left(engine_build: EngineBuild, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hollow, "READY_WITHIN", 2.0)
+    monkeypatch.setattr(hollow, "exhausting", lambda subject: "")  # as if only the server took so long
     served = replace(subject(template=zoo.BOMB), facts=sound().facts, engine=engine_build).served
     assert (served.refusal, served.ending, served.up) == (("llama-server was not ready after 2 s",), "", False)
 
@@ -154,3 +156,10 @@ def test_a_server_that_dies_is_asked_no_more(
     made = replace(sound(), engine=engine_build)
     made.__dict__["served"] = served
     assert any("ended" in one.message for one in findings("A613", made))
+
+
+def test_a_bomb_is_not_given_to_the_server(engine_build: EngineBuild) -> None:
+    bomb = "{% for a in range(9999) %}{% for b in range(9999) %}" + "x" * 999 + "{% endfor %}{% endfor %}"
+    bombed = replace(subject(template=bomb), engine=engine_build)
+    assert bombed.served.missing == bombed.played.missing == "the chat template exhausts its limits"
+    assert [found.code for found in lint(bombed)] == ["A102"]
