@@ -122,6 +122,9 @@ def test_a_kill_in_the_middle_of_a_stream_is_seen_by_the_client_and_the_next_sta
 ) -> None:
     port = free_port()
     with serving(tested, port=port) as served, raw_stream(served.url, served.headers) as one:
+        words = Path(f"/proc/{served.engine}/cmdline").read_text().split("\0")
+        private = Path(words[words.index("--host") + 1]).parent
+        assert private.is_dir()
         if who != "door":
             os.kill(served.engine, signal.SIGKILL)
         if who != "engine":
@@ -135,6 +138,7 @@ def test_a_kill_in_the_middle_of_a_stream_is_seen_by_the_client_and_the_next_sta
             socket.create_connection(("127.0.0.1", port), 5)
     with serving(tested, port=port) as again:  # the same port, the same key, no lock in the way
         assert again.headers == served.headers and again.ask().status_code == 200
+        assert not private.exists()
         assert again.end()[0] == 0
 
 

@@ -12,6 +12,9 @@ from dataclasses import replace
 from pipeline.deploy.door.answers import Refusal
 from pipeline.deploy.door.model import Upstream
 
+# Questions that take no place are no work of the engine's loop, but each is one of its threads.
+MOST_VISITS = 32
+
 
 class Room:
     """One model's place. Its engine can be replaced at any time: what is at the old one ends there, what waits goes to
@@ -102,7 +105,11 @@ class Room:
         self._gone()
 
     def visit(self) -> Upstream:
-        """Return the engine for a question that takes no place of it; ``went`` when it is answered."""
+        """Return the engine for a question that takes no place of it; ``went`` when it is answered. Raises Refusal: 429
+        when there are too many.
+        """
+        if self._visits.total() >= MOST_VISITS:
+            raise self._too_many("too_many_questions", f"{self.upstream.name} is asked {MOST_VISITS} questions already")
         self._visits[self.upstream] += 1
         return self.upstream
 

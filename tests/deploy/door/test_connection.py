@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from pipeline.deploy.door.model import Limits, Upstream
+from pipeline.deploy.door.rooms import MOST_VISITS
 from tests.deploy.door.conftest import KEY, Front, Open, heard
 from tests.deploy.door.scripted import OK, gone, scripted, whole
 from tests.projects import until
@@ -352,6 +353,26 @@ def test_a_thousand_requests_at_64_with_a_queue_of_16(engine: Upstream, door: Op
     assert sorted(one["status"] for one in told) == sorted(said)
     assert {one["reason"] for one in told if one["status"] == 429} == {"queue_full"}
     assert (front.door.room("small").busy, front.door.held) == (0, 0)
+
+
+def test_questions_that_take_no_slot_are_bounded_too(sockets: Path, door: Open) -> None:
+    over = threading.Event()
+
+    def play(client: socket.socket, request: bytes) -> None:
+        over.wait(10)
+        client.sendall(whole(b"{}"))
+
+    with scripted(sockets, play) as engine, ThreadPoolExecutor(MOST_VISITS) as pool:
+        front = door(engine)
+        with httpx.Client(base_url=front.client.base_url, headers=front.client.headers, timeout=20) as client:
+            asked = [pool.submit(client.post, "/tokenize", json={"content": "a"}) for _ in range(MOST_VISITS)]
+            until(lambda: front.door.room("one")._visits.total() == MOST_VISITS, 5)
+            refused = front.client.post("/tokenize", json={"content": "a"})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_questions")
+            assert int(refused.headers["retry-after"]) >= 1
+            over.set()
+            assert {one.result().status_code for one in asked} == {200}
+        assert front.client.post("/tokenize", json={"content": "a"}).status_code == 200
 
 
 def test_nonsense_is_never_a_fault_of_ours(front: Front) -> None:
