@@ -33,6 +33,10 @@ def test_an_example_is_yaml_and_its_commands_exist(path: Path) -> None:
     lines = [line for line in scripts(yaml.safe_load(path.read_text())) if line.startswith("assay ")]
     for line in lines:
         check_assay(line, words(line)[1:])
+    assert (
+        "python3 assay/bootstrap.py assay --version" in path.read_text()
+    )  # what it installs has the tools that tests need
+    assert {"github": "clean: false", "gitlab": "-e .assay/"}[path.stem] in path.read_text()
     said = {" ".join(words(line)[:2]) for line in lines}
     assert {"assay lock", "assay lint", "assay fetch", "assay verify", "assay run", "assay report"} <= said
 
