@@ -25,11 +25,12 @@ from pipeline.deploy.door.door import Door
 from pipeline.deploy.kept import kept
 from pipeline.deploy.live import drift_of_files, drift_of_process
 from pipeline.deploy.log import Line, log_path, read
-from pipeline.deploy.state import Alive, State, folder_of, start_of, this, write_state
-from pipeline.deploy.switch import Switch, clear_switch, pending, read_switch
+from pipeline.deploy.state import Alive, State, folder_of, start_of, this
+from pipeline.deploy.switch import Switch, read_switch
 from pipeline.flow.backend import Backend
 from pipeline.flow.coming import Coming
 from pipeline.flow.leaving import Leaving
+from pipeline.flow.saying import Notice
 from pipeline.flow.serve import Access, settings_of, url_of
 from pipeline.flow.telling import note, tell
 
@@ -56,7 +57,6 @@ class Keeper:
     line: Line
     engine: Path | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
-    state: State = field(init=False)
     _serving: Backend | None = None
     _coming: Coming | None = None
     _leaving: Leaving = field(default_factory=Leaving)
@@ -64,12 +64,17 @@ class Keeper:
     _crashes: list[float] = field(default_factory=list)
     _look_at: float = 0.0
     _again_at: float = 0.0
-    _unsaid: bool = False
 
     def __post_init__(self) -> None:
-        self._folder = folder_of(self.project.state, self.line.event.name)
-        self.state = State(self.line.digest, "starting", this(), version=__version__)
+        name = self.line.event.name
+        state = State(self.line.digest, "starting", this(), version=__version__)
+        self._notice = Notice(folder_of(self.project.state, name), name, state)
         self._say("starting")
+
+    @property
+    def state(self) -> State:
+        """What it says of itself."""
+        return self._notice.state
 
     def run(self) -> int:
         """Serve until stopped, out of service or failed; returns 0, 5 or 7."""
@@ -100,7 +105,7 @@ class Keeper:
         upstream = first.result().upstream
         front = held.enter_context(beside(lambda: Door(settings, [upstream]), listening))
         url = url_of(HOST, listening.getsockname()[1], Access())
-        self.state = self.state.now("running", url=url, key_file=str(settings.keys))
+        self._say("starting", url=url, key_file=str(settings.keys))
         end: End | None = None
         while not end and not self.stopping.is_set():
             end = self._turn(front)
@@ -115,13 +120,12 @@ class Keeper:
 
     def _turn(self, front: Beside) -> End | None:
         """Look after everything once; returns how it ended, if it did."""
-        if self._unsaid:
-            self._write()
         self._leaving.look(front)
+        self._notice.catch_up()
         if self._coming and self._coming.wait(0.0):
             self._came(front, self._coming)
-        elif not self._coming and not self._leaving and pending(self._folder):
-            self._asked(front, read_switch(self._folder))
+        elif not self._coming and not self._leaving and self._notice.asked:
+            self._asked(front, read_switch(self._notice.folder))
         elif not self._coming and self._fallen:
             return self._mend(self._fallen)
         try:
@@ -163,8 +167,7 @@ class Keeper:
         if len(self._crashes) >= CRASHES:
             return "failed", f"crash loop: {CRASHES} crashes within {WITHIN:.0f} s, the last: {error.message}"
         if time.monotonic() >= self._again_at:
-            self.state = self.state.now("waiting", restarts=self.state.restarts + 1)
-            self._say("waiting")
+            self._say("waiting", restarts=self.state.restarts + 1)
             self._coming = Coming(self.project, self.line, self.engine)
         return None
 
@@ -173,7 +176,7 @@ class Keeper:
         log = read(log_path(self.project.state))
         found = [one for one in log.lines if switch and one.digest == switch.entry and not log.faults]
         if not switch or not found or found[0].digest == self.line.digest:
-            clear_switch(self._folder)
+            self._notice.settle()
             return
         self._say(self.state.phase, coming=switch.entry)
         if not switch.beside:
@@ -205,7 +208,7 @@ class Keeper:
             options = {"serving": self.line.digest} if still else {}
             self._record("failed", coming.line, error.message, never_answered=True, **options)
             self._say(self.state.phase, coming="")
-            clear_switch(self._folder)
+            self._notice.settle()
             if not self._serving and not self._fallen:
                 self._coming = Coming(self.project, self.line, self.engine)
             return
@@ -221,7 +224,6 @@ class Keeper:
         self._look_at = time.monotonic() + LOOK_EVERY
         if coming.asked:
             self._crashes = []
-            self.state = self.state.now("running", restarts=0)
             if fallen and not isinstance(fallen, EngineError):
                 self._record("out-of-service", old, fallen.message)
         self._say(
@@ -232,10 +234,11 @@ class Keeper:
             log=str(backend.log),
             models=backend.upstream.names,
             since=datetime.now(UTC).isoformat(),
+            restarts=0 if coming.asked else self.state.restarts,
             reason="",
         )
         if coming.asked:
-            clear_switch(self._folder)
+            self._notice.settle()
 
     def _let_go(self) -> None:
         """End every engine."""
@@ -243,7 +246,7 @@ class Keeper:
             self._coming.give_up()
             if self._coming.asked:
                 self._record("failed", self._coming.line, "it was stopped before it answered", never_answered=True)
-                clear_switch(self._folder)
+                self._notice.settle()
         self._leaving.stop()
         if self._serving:
             self._serving.stop()
@@ -254,17 +257,7 @@ class Keeper:
         return tell(self.project, action, line, why, options)
 
     def _say(self, phase: str, **changes: object) -> None:
-        self.state = self.state.now(phase, **changes)
-        self._write()
-        note(f"{self.line.event.name} {phase}{f': {self.state.reason}' if self.state.reason else ''}")
-
-    def _write(self) -> None:
-        """Write the state file; what a full disk does not take is written later."""
-        try:
-            write_state(self._folder, self.state)
-            self._unsaid = False
-        except OSError:
-            self._unsaid = True
+        self._notice.say(phase, **changes)
 
 
 def port_of(project: Project, line: Line) -> int:
