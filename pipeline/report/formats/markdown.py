@@ -66,10 +66,16 @@ def _decision(report: Report) -> Iterator[str]:
     open_reasons = (
         ordered if len(ordered) <= 8 else [reason for reason in ordered if reason.verdict is not Verdict.PASS]
     )
-    yield from table(("", "Rule", "Why"), ((_MARK[r.verdict], safe(r.rule), safe(r.said)) for r in open_reasons))
+    if open_reasons:
+        yield from table(("", "Rule", "Why"), ((_MARK[r.verdict], safe(r.rule), safe(r.said)) for r in open_reasons))
     passed = len(ordered) - len(open_reasons)
     if passed:
-        yield from (f"{passed} more {'rule' if passed == 1 else 'rules'} passed.", "")
+        words = (
+            f"All {passed} rules pass."
+            if not open_reasons
+            else f"{passed} more {'rule' if passed == 1 else 'rules'} passed."
+        )
+        yield from (words, "")
 
 
 def _baseline(report: Report) -> Iterator[str]:

@@ -40,6 +40,15 @@ def test_an_unjudged_model_says_so() -> None:
     assert "has not been judged" in markdown.render(samples.unjudged())
 
 
+def test_a_table_of_rules_is_never_empty() -> None:
+    report = samples.accepted()
+    assert report.decision is not None
+    assert "| Rule | Why |" in markdown.render(report)
+    many = replace(report.decision, reasons=report.decision.reasons * 9)
+    text = markdown.render(replace(report, decision=many))
+    assert f"All {len(many.reasons)} rules pass." in text and "| Rule | Why |" not in text
+
+
 def test_what_nothing_speaks_against_but_is_not_shown_is_unknown() -> None:
     assert markdown.render(samples.empty()).startswith("### Assay: tiny-chat ❔ unknown, which is not accepted\n")
 
