@@ -21,6 +21,7 @@ KNOWN = (
     "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "anyOf", "oneOf", "allOf", "not", "$ref", *NOTES,
 )  # fmt: skip
 DEEPEST = 64
+_Known = dict[tuple[str, int, int, frozenset[str]], list[str]]
 _TYPES = {
     "object": lambda v: isinstance(v, dict),
     "array": lambda v: isinstance(v, list),
@@ -80,12 +81,21 @@ def require_known(schema: Any, root: Any = None, at: str = "") -> None:
 
 
 def faults(
-    value: Any, schema: Any, root: Any = None, at: str = "$", depth: int = 0, following: frozenset[str] = frozenset()
+    value: Any,
+    schema: Any,
+    root: Any = None,
+    at: str = "$",
+    depth: int = 0,
+    following: frozenset[str] = frozenset(),
+    known: _Known | None = None,
 ) -> Iterator[str]:
     """Yield what is wrong with a value, each fault with its place (``$.items[2]``). ``following`` are the references that
-    led here from the same place: one that leads back to itself is fitted by nothing. Raises Unsearchable for a ``pattern``
-    that takes too long."""
+    led here from the same place: one that leads back to itself is fitted by nothing. ``known`` are the parts that were
+    judged: without it, a schema of itself takes twice as long for each level of a value. Raises Unsearchable for a
+    ``pattern`` that takes too long.
+    """
     root = schema if root is None else root
+    judged: _Known = {} if known is None else known
     if depth > DEEPEST:
         yield f"{at}: nested too deeply"
         return
@@ -95,13 +105,17 @@ def faults(
         return
 
     def inner(part: Any, sub: Any, place: str) -> list[str]:
-        return list(faults(part, sub, root, place, depth + 1, following if place == at else frozenset()))
+        before = following if place == at else frozenset()
+        key = place, id(part), id(sub), before
+        if key not in judged:
+            judged[key] = list(faults(part, sub, root, place, depth + 1, before, judged))
+        return judged[key]
 
     if (reference := schema.get("$ref")) is not None:
         if reference in following:
             yield f"{at}: $ref {reference!r} leads back to itself"
             return
-        yield from faults(value, _resolve(reference, root), root, at, depth + 1, following | {reference})
+        yield from faults(value, _resolve(reference, root), root, at, depth + 1, following | {reference}, judged)
     if "type" in schema:
         names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         if not any(_TYPES[name](value) for name in names):

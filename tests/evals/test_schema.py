@@ -129,3 +129,18 @@ def test_deep_values_end() -> None:
 def test_what_cannot_be_judged_is_refused(schema: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         require_known(schema)
+
+
+def test_a_schema_of_itself_takes_no_longer_with_each_level() -> None:
+    """Unbounded, each level doubles the work: this would end after the age of the world."""
+    tree = {
+        "anyOf": [{"type": "array", "items": {"$ref": "#"}}, {"type": "array", "items": {"$ref": "#"}, "minItems": 5}]
+    }
+    deep: Any = 1
+    for _ in range(28):
+        deep = [deep]
+    assert list(faults(deep, tree))
+    assert not list(faults([[], [[]]], tree))
+    assert list(faults({"a.b": 1, "a": {"b": "x"}}, {"additionalProperties": {"type": ["integer", "object"]}})) == []
+    both = {"additionalProperties": {"anyOf": [{"type": "integer"}, {"properties": {"b": {"type": "integer"}}}]}}
+    assert list(faults({"a.b": 1, "a": {"b": "x"}}, both)) != []
