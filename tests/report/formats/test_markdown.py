@@ -43,10 +43,10 @@ def test_an_unjudged_model_says_so() -> None:
 def test_a_table_of_rules_is_never_empty() -> None:
     report = samples.accepted()
     assert report.decision is not None
-    assert "| Rule | Why |" in markdown.render(report)
-    many = replace(report.decision, reasons=report.decision.reasons * 9)
-    text = markdown.render(replace(report, decision=many))
-    assert f"All {len(many.reasons)} rules pass." in text and "| Rule | Why |" not in text
+    few = replace(report.decision, reasons=report.decision.reasons[:5])
+    assert "| Rule | Why |" in markdown.render(replace(report, decision=few))
+    text = markdown.render(report)
+    assert f"All {len(report.decision.reasons)} rules pass." in text and "| Rule | Why |" not in text
 
 
 def test_what_nothing_speaks_against_but_is_not_shown_is_unknown() -> None:
