@@ -18,17 +18,19 @@ from pipeline.spec.load import read_model
 
 if TYPE_CHECKING:
     from pipeline.runtime.binding import Scorer
+    from pipeline.runtime.embedding import Pooling
     from pipeline.runtime.serving import Serving
 
 
 @dataclass(frozen=True)
 class Model:
-    """Weights to score with. ``overrides`` are those of the spec; ``identity`` says what kept scores belong to: a digest of
+    """Weights to score with. ``overrides`` and ``pooling`` are those of the spec; ``identity`` says what kept scores belong to: a digest of
     weights, engine, hardware and settings."""
 
     weights: Path
     overrides: Mapping[str, bool | int | str] = field(default_factory=dict)
     identity: str = ""
+    pooling: Pooling = "model"
 
 
 def needs(folder: Path) -> Needs:
@@ -93,6 +95,7 @@ def scoring(model: Model, *, threads: int, gpu_layers: int = 0, scores: Path | N
     with ExitStack() as stack:
         kept = stack.enter_context(Scores(scores, model.identity)) if scores else None
         options: dict[str, Any] = {"threads": threads, "gpu_layers": gpu_layers, "overrides": model.overrides}
+        options["pooling"] = model.pooling
         yield stack.enter_context(Scorer(model.weights, **options, scores=kept))
 
 

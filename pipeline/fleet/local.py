@@ -44,7 +44,12 @@ def evaluate(
 
 def plain_model(model: Model) -> dict[str, Any]:
     """Return a model as JSON."""
-    return {"weights": str(model.weights), "overrides": dict(model.overrides), "identity": model.identity}
+    return {
+        "weights": str(model.weights),
+        "overrides": dict(model.overrides),
+        "identity": model.identity,
+        "pooling": model.pooling,
+    }
 
 
 def submit(

@@ -86,7 +86,7 @@ def _tasks(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _model(content: dict[str, Any]) -> Model:
-    return Model(Path(content["weights"]), content["overrides"], content["identity"])
+    return Model(Path(content["weights"]), content["overrides"], content["identity"], content.get("pooling", "model"))
 
 
 def plain(error: AssayError) -> dict[str, Any]:

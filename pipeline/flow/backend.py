@@ -116,6 +116,12 @@ def _spawn(session: Session, stored: Stored, log: Path, private: Path) -> tuple[
         threads=session.threads(lock),
     )
     upstream = Upstream(
-        lock.name, lock.weights.sha256, str(lock.digest), Path(listen.host), key, slots=lock.spec.engine.slots
+        lock.name,
+        lock.weights.sha256,
+        str(lock.digest),
+        Path(listen.host),
+        key,
+        slots=lock.spec.engine.slots,
+        profile=lock.spec.profile,
     )
     return spawn((str(build.server), *argv), env=build.environment, log=log), upstream

@@ -22,7 +22,8 @@ Serve = Callable[[], AbstractContextManager["Running"]]
 def measure(
     session: Session, stored: Stored, serve: Serve, *, chat: bool
 ) -> tuple[tuple[BenchRow, ...], tuple[str, ...]]:
-    """Return every row, and the arguments of the server that was asked. ``chat``: it has a template to talk with.
+    """Return every row, and the arguments of the server that was asked. ``chat``: it has a template to talk with. A model that
+    writes nothing gets no load test.
 
     Files are hashed before every start. Raises EngineError and DigestMismatch.
     """
@@ -38,15 +39,16 @@ def measure(
     with serve() as server:
         warm = started(server.pid, server.load_seconds)
         looker = Witness(server.pid, session.threads(lock), spec.engine.gpu_layers > 0)
-        rows += service_rows(
-            server.client,
-            spec.bench,
-            model=spec.name,
-            chat=chat,
-            seed=spec.sampling.seed,
-            looker=looker,
-            progress=session.progress,
-        )
+        if spec.writes:
+            rows += service_rows(
+                server.client,
+                spec.bench,
+                model=spec.name,
+                chat=chat,
+                seed=spec.sampling.seed,
+                looker=looker,
+                progress=session.progress,
+            )
         size = sum(file.size for file in lock.shards)
         rows += (*gap_rows(rows), *load_rows(cold, warm, size), *memory_rows(server.pid, *_planned(stored)))
         return rows, server.argv

@@ -14,17 +14,23 @@ _TOKENS = 4
 
 
 def canary(backend: Backend) -> None:
-    """Ask an engine for a few tokens, through its socket. Raises EngineError unless it answers 200 with at least one."""
+    """Ask an engine for a few tokens, through its socket. Raises EngineError unless it answers 200 with at least
+    one; of one that writes nothing, for a vector or a grade."""
     lock, body = backend.lock, dict[str, Any](max_tokens=_TOKENS)
     if lock.spec.profile == "chat":
         path, body = "/v1/chat/completions", body | {"messages": [{"role": "user", "content": "Hello!"}]}
-    else:
+    elif lock.spec.writes:
         path, body = "/v1/completions", body | {"prompt": "Hello"}
+    elif lock.spec.profile == "embedding":
+        path, body = "/v1/embeddings", {"input": "Hello"}
+    else:
+        path, body = "/v1/rerank", {"query": "Hello", "documents": ["Hello!"]}
     try:
         with backend.client(_WITHIN) as client:
             answer = client.post(path, json=body)
         said = f"{answer.status_code} {answer.text[:500]}"
-        made = answer.json()["usage"]["completion_tokens"] if answer.status_code == 200 else 0
+        used = answer.json()["usage"] if answer.status_code == 200 else {}
+        made = used.get("completion_tokens" if lock.spec.writes else "prompt_tokens", 0)
     except httpx.HTTPError as error:
         raise _silent(lock.name, f"{type(error).__name__} {error}".strip()) from None
     except (ValueError, KeyError, TypeError):

@@ -43,7 +43,8 @@ def model_of(session: Session, stored: Stored, settings: Lockfile) -> Model:
         "threads": session.threads(settings),
         "gpu_layers": settings.spec.engine.gpu_layers,
     }
-    return Model(stored.weights, stored.lock.spec.engine.overrides, str(digest_of(identity)))
+    engine = stored.lock.spec.engine
+    return Model(stored.weights, engine.overrides, str(digest_of(identity)), engine.pooling or "model")
 
 
 def _reference(session: Session, lock: Lockfile) -> Model | None:

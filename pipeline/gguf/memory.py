@@ -62,12 +62,14 @@ def estimate(
     flash_attention: bool = False,
     mapped: bool = False,
     projector: int = 0,
+    every: bool = False,
 ) -> Memory:
-    """Return the bytes for ``context`` tokens in each of ``slots`` slots. ``header`` is the model's, or those of a split set, the
-    first first; ``mapped`` weights stay in the file's pages; ``projector`` is the size of a vision model's second file.
+    """Return the bytes for ``context`` tokens in each of ``slots`` slots. ``header`` is the model's, or those of a split set,
+    the first first; ``mapped`` weights stay in the file's pages; ``projector`` is the size of a vision model's second file;
+    ``every``: something comes out for every token, not for the last alone, as where vectors are made.
 
-    Raises GgufError for an unknown cache type or metadata that can't be. llama.cpp rounds each slot's context up to a multiple of
-    256 cells.
+    Raises GgufError for an unknown cache type or metadata that can't be. llama.cpp rounds each slot's context up to a
+    multiple of 256 cells.
     """
     headers = [header] if isinstance(header, Header) else list(header)
     layers, cells = layers_of(headers[0]), _up(context)
@@ -80,11 +82,13 @@ def estimate(
     )
     tokens, merges = _count(headers[0], "tokens"), _count(headers[0], "merges")
     compute = _compute(headers[0], layers, kept, batch, types[1], flash_attention)
+    # llama.cpp makes the logits of a decoder's every token even where only its vector is asked for, and keeps a copy.
+    logits = batch * tokens * _FLOAT if every and any(kept) else 0
     weights = sum(tensor.nbytes for one in headers for tensor in one.tensors) + projector
     return Memory(
         weights=weights + (_copied(headers) if mapped else 0),
         kv=kv,
-        compute=compute + slots * tokens * (_FLOAT + _CANDIDATE),
+        compute=max(compute, logits) + logits + slots * tokens * (_FLOAT + _CANDIDATE),
         checkpoints=saved * slots * CHECKPOINTS,
         vocabulary=tokens * _TOKEN + merges * _MERGE,
         engine=_ENGINE + slots * _SLOT,

@@ -53,7 +53,7 @@ class Subject:
 
     @property
     def profile(self) -> str:
-        """``chat`` or ``completion``; a model without a spec is taken for a chat model if it has a template."""
+        """That of the spec; a model without a spec is taken for a chat model if it has a template."""
         if self.spec is not None:
             return self.spec.profile
         return "chat" if self.template else "completion"

@@ -12,6 +12,7 @@ from pipeline.spec.model import Spec
 from pipeline.spec.overrides import argument
 
 _LOAD = {"copy": "none", "mmap": "mmap"}
+_PROFILES = {"embedding": ("--embeddings", "--embd-normalize", "2"), "rerank": ("--reranking",)}
 
 
 def compile_argv(spec: Spec, weights: Digest) -> tuple[str, ...]:
@@ -22,8 +23,8 @@ def compile_argv(spec: Spec, weights: Digest) -> tuple[str, ...]:
         "--ctx-size": engine.context * engine.slots,
         "--parallel": engine.slots,
         "--gpu-layers": engine.gpu_layers,
-        "--batch-size": engine.batch,
-        "--ubatch-size": engine.micro_batch,
+        "--batch-size": engine.batch if spec.writes else spec.micro_batch,
+        "--ubatch-size": spec.micro_batch,
         "--cache-type-k": engine.cache_type_k,
         "--cache-type-v": engine.cache_type_v,
         "--flash-attn": engine.flash_attention,
@@ -38,7 +39,11 @@ def compile_argv(spec: Spec, weights: Digest) -> tuple[str, ...]:
         "--repeat-penalty": sampling.repeat_penalty,
         "--n-predict": sampling.max_tokens or -1,
     }
-    flags = ("--no-kv-unified", "--no-context-shift", "--jinja", "--no-prefill-assistant")
+    pooling = ("--pooling", engine.pooling) if engine.pooling else ()
+    # With caches apart, texts of several lengths are cut into batches of equal ones, and what is pooled is the last piece.
+    cache = "--no-kv-unified" if spec.writes else "--kv-unified"
+    same = (cache, "--no-context-shift", "--jinja", "--no-prefill-assistant")
+    flags = (*same, *_PROFILES.get(spec.profile, ()), *pooling)
     # Taken where a request names no stop strings of its own. llama-server reads escapes such as \n in them.
     stops = [text for stop in spec.chat.stop for text in ("--reverse-prompt", stop.replace("\\", "\\\\"))]
     overrides = [text for key, value in engine.overrides.items() for text in ("--override-kv", argument(key, value))]

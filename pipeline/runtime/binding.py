@@ -85,7 +85,7 @@ class Scorer:
 
     ``threads`` is the number of CPU threads; ``gpu_layers`` layers go to a GPU. ``scores`` is where results are kept and
     taken from. ``pack=False`` gives every sequence decodes of its own: slower, and what packed results are tested
-    against; ``exact`` keeps the KV cache in F32. ``overrides`` take the place of the file's metadata, as in a spec.
+    against; ``exact`` keeps the KV cache in F32. ``overrides`` and ``pooling`` go before what the file says, as in a spec.
     Raises EngineError when llama.cpp can't load the weights.
     """
 
@@ -99,7 +99,9 @@ class Scorer:
         exact: bool = False,
         scores: Scores | None = None,
         overrides: Mapping[str, bool | int | str] = _NONE,
+        pooling: Pooling = "model",
     ) -> None:
+        self._pooling: Pooling = pooling
         self._threads, self._gpu_layers, self._exact, self._scores = threads, gpu_layers, exact, scores
         self._c = _library()
         self._model = self._load(weights, overrides)
@@ -135,23 +137,30 @@ class Scorer:
         """The token that ends a text; -1 where there is none."""
         return int(self._c.llama_vocab_eos(self._vocab))
 
+    def tokenize_whole(self, text: str) -> Tokens:
+        """Return the tokens of ``text`` as llama-server takes an input: with all that the model wants around it."""
+        return self._tokens(text, True, True)
+
     def tokenize(self, text: str, *, special: bool = False, bos: bool = True) -> Tokens:
         """Return the tokens of ``text``, BOS in front where the model wants it and ``bos`` is true.
 
         ``special`` reads text such as ``<|im_end|>`` as the token of that name. A BOS that the text itself begins with
         is not doubled. Raises EngineError when the vocabulary can't express the text.
         """
+        tokens = self._tokens(text, False, special)
+        return tokens if not bos or self.bos is None or tokens[:1] == (self.bos,) else (self.bos, *tokens)
+
+    def _tokens(self, text: str, around: bool, special: bool) -> Tokens:
         data, size = text.encode(), len(text.encode()) + 2
         for _ in range(2):
             buffer = (self._c.llama_token * size)()
-            count = self._c.llama_tokenize(self._vocab, data, len(data), buffer, size, False, special)
+            count = self._c.llama_tokenize(self._vocab, data, len(data), buffer, size, around, special)
             if count >= 0:
                 break
             size = -count
         if count < 0:
             raise EngineError(f"llama.cpp can't tokenize a text of {len(data)} bytes: {_last_words()}")
-        tokens = tuple(buffer[:count])
-        return tokens if not bos or self.bos is None or tokens[:1] == (self.bos,) else (self.bos, *tokens)
+        return tuple(buffer[:count])
 
     def piece_bytes(self, token: int) -> int:
         """Return how many bytes of text a token stands for; for a special token, those of its name."""
@@ -178,11 +187,11 @@ class Scorer:
         return Group(wholes[0][:start], tuple(whole[start:] for whole in wholes))
 
     def embed(self, texts: Sequence[Tokens], pooling: Pooling = "model") -> Iterator[NDArray[np.float32]]:
-        """Yield the vector of each text, of length 1. Raises as ``embedding.embed``."""
+        """Yield the vector of each text, of length 1; ``model`` is the scorer's. Raises as ``embedding.embed``."""
         if not self._model:
             raise ValueError("the scorer is closed")
-        gpu = self._gpu_layers > 0
-        return embed(self._c, self._model, texts, pooling=pooling, threads=self._threads, gpu=gpu, said=_last_words)
+        gpu, way = self._gpu_layers > 0, self._pooling if pooling == "model" else pooling
+        return embed(self._c, self._model, texts, pooling=way, threads=self._threads, gpu=gpu, said=_last_words)
 
     def too_long(self, group: Group) -> str | None:
         """Return why a group can't be scored: it is longer than the context that the model was trained for."""

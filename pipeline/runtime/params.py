@@ -58,16 +58,18 @@ class Listen:
 def planned(lock: Lockfile, headers: Sequence[Header]) -> Memory:
     """Return what llama-server comes to with a lock's arguments, by the headers of its weights, the first first. Raises GgufError."""
     engine, projector = lock.spec.engine, lock.mmproj
+    apart = lock.spec.writes  # else all slots share one cache
     return estimate(
         headers,
-        context=engine.context,
-        slots=engine.slots,
+        context=engine.context if apart else engine.context * engine.slots,
+        slots=engine.slots if apart else 1,
         cache_type_k=engine.cache_type_k,
         cache_type_v=engine.cache_type_v,
-        micro_batch=engine.micro_batch,
+        micro_batch=lock.spec.micro_batch,
         flash_attention=engine.flash_attention == "on",
         mapped=engine.load == "mmap",
         projector=projector.size if projector else 0,
+        every=not apart,
     )
 
 

@@ -185,7 +185,9 @@ def _expected(lock: Lockfile, weights: Path, props: dict[str, Any]) -> Iterator[
     yield "model file", str(weights), props.get("model_path")
     yield "model name", lock.name, props.get("model_alias")
     yield "slots", lock.spec.engine.slots, props.get("total_slots")
-    yield "context of a slot", lock.spec.engine.context, defaults.get("n_ctx")
+    context, had = lock.spec.engine.context, defaults.get("n_ctx")
+    shared = not lock.spec.writes and isinstance(had, int)  # then a slot is told more than its share
+    yield "context of a slot", context, min(context, had) if shared else had
     yield "llama.cpp commit", True, lock.engine.llama_cpp_commit in str(props.get("build_info"))
     for key, want in (("seed", sampling.seed), ("top_k", sampling.top_k)):
         yield key, want, params.get(key)

@@ -40,6 +40,10 @@ class Engine(Part):
         default="off",
         description="Flash attention; llama.cpp's `auto` is not offered, since it decides by the machine.",
     )
+    pooling: Literal["mean", "cls", "last"] | None = Field(
+        default=None,
+        description="How the vectors of a text's tokens become one, for the profile `embedding`; null: as the file says.",
+    )
     load: Literal["copy", "mmap"] = Field(
         default="copy",
         description="`copy` reads the weights into own memory; with `mmap`, bytes that change on disk are served.",
@@ -185,8 +189,12 @@ class Spec(Part):
         default=None,
         description="Lock nothing that appeared upstream after this day (`2026-10-01`), or in the last days (`7d`).",
     )
-    profile: Literal["chat", "completion"] = Field(
-        default="chat", description="`completion` for a base model: no chat template is asked for."
+    profile: Literal["chat", "completion", "embedding", "rerank"] = Field(
+        default="chat",
+        description="`completion` for a base model: no chat template is asked for. `embedding` for a model that makes vectors "
+        "of texts (`/v1/embeddings`), `rerank` for one that says how well texts answer a query (`/v1/rerank`): these write "
+        "nothing, and compute a text at once, as long as the context may be, whatever `batch` and `micro_batch` say "
+        "(with `pooling: last` in pieces of `micro_batch`).",
     )
     license: License = License()
     engine: Engine = Engine()
@@ -203,6 +211,29 @@ class Spec(Part):
     gates: Gates = Gates()
     deploy: Deploy = Deploy()
 
+    @model_validator(mode="after")
+    def _fits_the_profile(self) -> Self:
+        if self.checks and not self.writes:
+            message = "checks are of what a model writes, and one of profile {profile} writes nothing"
+            raise PydanticCustomError("profile", message, {"profile": self.profile})
+        if self.engine.pooling and self.profile != "embedding":
+            raise PydanticCustomError("profile", "engine.pooling is for profile: embedding", {})
+        return self
+
+    @property
+    def writes(self) -> bool:
+        """Whether the model answers in text."""
+        return self.profile in ("chat", "completion")
+
+    @property
+    def micro_batch(self) -> int:
+        """How many tokens the engine computes at once. A text whose tokens see each other must not be cut."""
+        engine = self.engine
+        return engine.micro_batch if self.writes or engine.pooling == "last" else engine.context
+
     def content(self) -> dict[str, Any]:
         """Return everything the spec says, defaults written out, as plain JSON."""
-        return self.model_dump(mode="json")
+        said = self.model_dump(mode="json")
+        if self.engine.pooling is None:  # came later: without a word of it, locks are what they were
+            del said["engine"]["pooling"]
+        return said

@@ -83,3 +83,9 @@ def test_a_split_set_and_a_projector_are_weights_too_and_mapped_ones_are_copied(
     quantized = parse_header(content, len(content) + sum(tensor.nbytes for tensor in tensors))
     assert estimate(quantized, context=256, slots=1).weights == 2 * 8 * 8 * 18
     assert estimate(quantized, context=256, slots=1, mapped=True).weights == 3 * 8 * 8 * 18
+
+
+def test_where_every_token_gives_something_there_are_as_many_logits_twice() -> None:
+    sound = read_header(SOUND)
+    writing, pooled = (estimate(sound, context=1024, slots=1, every=every) for every in (False, True))
+    assert pooled.compute - writing.compute == 512 * 801 * 4  # the graph is wider elsewhere, and a copy comes out

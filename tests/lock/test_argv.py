@@ -59,3 +59,22 @@ def test_stop_strings_are_the_servers_own_and_mean_what_they_say() -> None:
     argv = compile_argv(Spec(name="m", source="file:x", chat=Chat(stop=("END", r"a\n"))), WEIGHTS)
     assert argv[-4:] == ("--reverse-prompt", "END", "--reverse-prompt", r"a\\n")
     assert "--reverse-prompt" not in compile_argv(Spec(name="m", source="file:x"), WEIGHTS)
+
+
+def test_a_model_of_vectors_computes_a_text_at_once_in_a_cache_that_all_slots_share() -> None:
+    engine = Engine(context=300, slots=2, pooling="mean")
+    made = Spec(name="m", source="file:x", profile="embedding", engine=engine)
+    found, argv = arguments(made), compile_argv(made, WEIGHTS)
+    assert (found["--batch-size"], found["--ubatch-size"], found["--pooling"]) == ("300", "300", "mean")
+    assert {"--embeddings", "--kv-unified"} < set(argv) and "--no-kv-unified" not in argv
+    last = arguments(made.model_copy(update={"engine": Engine(context=300, micro_batch=128, pooling="last")}))
+    assert (last["--batch-size"], last["--ubatch-size"]) == ("128", "128")
+    stated = compile_argv(made.model_copy(update={"engine": Engine()}), WEIGHTS)
+    assert "--pooling" not in stated
+    assert "--reranking" in compile_argv(Spec(name="m", source="file:x", profile="rerank"), WEIGHTS)
+
+
+def test_what_came_later_is_in_no_spec_that_does_not_say_it() -> None:
+    assert "pooling" not in Spec(name="m", source="file:x").content()["engine"]
+    said = Spec(name="m", source="file:x", profile="embedding", engine=Engine(pooling="cls")).content()
+    assert said["engine"]["pooling"] == "cls" and Spec.model_validate(said).content() == said

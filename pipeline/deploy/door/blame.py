@@ -10,7 +10,7 @@ _REQUEST = re.compile(
     r"\[json\.exception\.|Failed to parse |Cannot specify |Cannot use |Only no echo |Unsupported param|Invalid base64"
     r"|Invalid token|Failed to tokenize prompt|for mtmd, |(?:image|audio|video) input is not supported|Failed to load image"
     r"|'\w+' (?:is required|must be)|Unsupported JSON value|\w+ param requires |While executing |Jinja Exception"
-    r"|vector::_M_range_check|basic_string::at|Unknown reasoning format"
+    r"|input \(\d+ tokens\) is too large to process|vector::_M_range_check|basic_string::at|Unknown reasoning format"
 )
 
 

@@ -20,7 +20,7 @@ from pipeline.deploy.door.media import check_media
 from pipeline.deploy.door.metrics import Metrics
 from pipeline.deploy.door.model import Settings, Upstream
 from pipeline.deploy.door.names import choose, content_of, described, listed, model_in, unknown
-from pipeline.deploy.door.paths import OPEN, Route, Way, route
+from pipeline.deploy.door.paths import OPEN, Route, Way, check_profile, route
 from pipeline.deploy.door.relay import Relay
 from pipeline.deploy.door.request import Request
 from pipeline.deploy.door.rooms import Room
@@ -199,6 +199,7 @@ class Door:
         check_media(content)
         del content  # it takes many times the memory of the request's bytes
         room = self._rooms[choose(model, self._served()).name]
+        check_profile(found.path, room.upstream.name, room.upstream.profile)
         if request.method == "POST":
             room.used = time.monotonic()
         elif room.unloaded and not room.closed:

@@ -14,7 +14,8 @@ from pipeline.deploy.door.keys import read_keys
 @dataclass(frozen=True)
 class Upstream:
     """One llama-server that is up. ``digest`` is that of its weights, ``lock`` that of its lock, each as ``sha256:…``;
-    it listens on a unix socket and wants ``key``. It gets ``slots`` requests at a time.
+    it listens on a unix socket and wants ``key``. It gets ``slots`` requests at a time. ``profile`` is what its spec
+    says that the model is for; "" where nobody said, and everything is passed.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Upstream:
     socket: Path
     key: str = field(repr=False)
     slots: int = 1
+    profile: str = ""
 
     @property
     def names(self) -> tuple[str, str]:

@@ -57,6 +57,10 @@ _HERE = {
     "/v1/health": Way.READY,
 }
 POSTS = {**dict.fromkeys(_GENERATE.split(), Way.GENERATE), **dict.fromkeys(_ASK.split(), Way.ASK)}
+_PROFILES = {
+    "embedding": frozenset({"/v1/embeddings", "/embeddings", "/embedding"}),
+    "rerank": frozenset({"/v1/rerank", "/v1/reranking", "/rerank", "/reranking"}),
+}
 _BELOW = ("/v1/models/", "/models/")
 
 
@@ -76,6 +80,21 @@ def route(method: str, target: str) -> Route:
             _only(method, "GET, HEAD", path)
             return Route(Way.MODEL, prefix, unquote(path.removeprefix(prefix), errors="replace"))
     raise Refusal(404, "no_such_path", f"no such path here; there are {', '.join(sorted({*POSTS, *_HERE}))}")
+
+
+def check_profile(path: str, name: str, profile: str) -> None:
+    """Raise Refusal, 501, for a path that is not what a model is served for: llama-server makes vectors or grades only where it was
+    started for these, and writes nothing then.
+    """
+    if not profile or POSTS.get(path) is not Way.GENERATE:
+        return
+    wanted = next((one for one, paths in _PROFILES.items() if path in paths), "")
+    if wanted and wanted != profile:
+        said = f"{path} wants a model whose spec says profile: {wanted}; that of {name} says {profile}"
+        raise Refusal(501, "other_profile", said)
+    if profile in _PROFILES and wanted != profile:
+        said = f"{name} is of profile {profile}: it answers /v1/{profile.replace('embedding', 'embeddings')}, and writes nothing"
+        raise Refusal(501, "other_profile", said)
 
 
 def _only(method: str, allowed: str, path: str) -> None:

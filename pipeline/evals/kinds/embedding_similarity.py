@@ -40,7 +40,7 @@ LEAST = 10
 
 class Config(Suite):
     """``data`` are the pairs; ``template`` is put around each text; ``pooling`` how the vectors of its tokens become one,
-    where the model's file doesn't say."""
+    where neither the spec (``engine.pooling``) nor the model's file says."""
 
     kind: Literal["embedding_similarity"]
     data: File
@@ -73,7 +73,7 @@ def measure(config: Config, data: Sequence[Pair], scorer: Scorer, progress: Prog
     """Embed every text. An item's score is how far its rank by cosine is from its rank by grade, 0 to 1. Pairs longer than
     the model's context are ``unknown``, and count as if they had the least cosine of all."""
     texts = [[config.template.replace("{text}", text) for text in (pair.a, pair.b)] for pair in data]
-    tokens = [[scorer.tokenize(text, special=True) for text in both] for both in texts]
+    tokens = [[scorer.tokenize_whole(text) for text in both] for both in texts]
     good = [all(0 < len(one) <= scorer.trained_context for one in both) for both in tokens]
     flat = [one for both, fits in zip(tokens, good, strict=True) for one in both if fits]
     cosines = [-1.0] * len(data)

@@ -61,7 +61,7 @@ class Rule(ABC):
 def without_template(subject: Subject) -> str:
     """Say why there is no chat template to judge; "" when there is one."""
     if subject.profile != "chat":
-        return "a completion model uses no chat template"
+        return f"the profile is {subject.profile}: there are no chats"
     return "" if subject.template else "there is no chat template"
 
 

@@ -25,7 +25,8 @@ class AddsEos(Rule):
 
     def skip(self, subject: Subject) -> str:
         metadata, architecture = subject.header.metadata, subject.facts.architecture
-        if subject.facts.tokenizer_model == "t5" or metadata.get(f"{architecture}.pooling_type", 0):
+        encodes = subject.profile in ("embedding", "rerank") or subject.facts.tokenizer_model == "t5"
+        if encodes or metadata.get(f"{architecture}.pooling_type", 0):
             return "models that encode want EOS after their input"
         return ""
 

@@ -26,9 +26,8 @@ class NoChatTemplate(Rule):
     severity = Severity.ERROR
 
     def skip(self, subject: Subject) -> str:
-        return (
-            "a completion model uses no chat template" if subject.spec and subject.spec.profile == "completion" else ""
-        )
+        other = subject.spec is not None and subject.spec.profile != "chat"
+        return f"the profile is {subject.profile}: there are no chats" if other else ""
 
     def check(self, subject: Subject) -> Iterable[Finding]:
         if subject.template:
