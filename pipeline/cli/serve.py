@@ -52,7 +52,7 @@ def serve(
 
     \b
     assay serve tiny-chat
-    assay serve tiny-chat gemma-3-270m --memory 8GiB --idle 10m
+    assay serve tiny-chat my-model --memory 8GiB --idle 10m
     curl http://127.0.0.1:8080/v1/models -H "Authorization: Bearer $(cat .assay/serve/tiny-chat/key)"
     """
     from pipeline.flow.judge import decision_on_record

@@ -49,8 +49,8 @@ class Residents:
     def load(self) -> None:
         """Load all, if all fit; else each is loaded when it is first asked for. Raises what ends the last of them."""
         if self._roster.all_fit:
-            for one in self._roster.residents.values():
-                self._load(one)
+            with self._beside(self._load_all) as done:
+                done.wait()
         self._require_any()
 
     def door(self, settings: Settings) -> Door:
@@ -61,7 +61,7 @@ class Residents:
     def run(self) -> None:
         """Serve until interrupted. Raises what ended the last model that could be served."""
         looked = 0.0
-        with self._turning():
+        with self._beside(self._turns):
             while True:
                 due = time.monotonic() - looked >= _LOOK_EVERY
                 looked = time.monotonic() if due else looked
@@ -104,36 +104,50 @@ class Residents:
         self._news.set()
 
     @contextmanager
-    def _turning(self) -> Iterator[None]:
-        """Load and unload while the block runs, in a thread beside it."""
-        thread = threading.Thread(target=self._turn, name="residents", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            self._news.set()
-            if (process := self._loading) is not None:
-                process.stop(0.5)
-            thread.join(_LET_GO_WITHIN)
+    def _beside(self, what: Callable[[], None]) -> Iterator[threading.Event]:
+        """Load and unload in a thread beside the block; at its end that is over, wherever it is. Not in this thread: what
+        Ctrl-C interrupts must not be just anything.
+        """
 
-    def _turn(self) -> None:
+        done = threading.Event()  # a join that is interrupted takes the thread for ended (CPython 3.11)
+
+        def do() -> None:
+            try:
+                what()
+            except BaseException as error:
+                if not self._over.is_set():
+                    self._broken = error
+            finally:
+                done.set()
+
+        threading.Thread(target=do, name="residents", daemon=True).start()
         try:
-            while True:
-                self._news.wait(_TURN_EVERY)
-                if self._over.is_set():
-                    return
-                self._news.clear()
-                turn = self._do(self._roster.turn)
-                for backend, why in turn.stop:
-                    self._session.progress.note(f"{backend.lock.name} is unloaded: {why}")
-                    self._stop(backend)
-                if turn.start:
-                    self._load(turn.start)
-                    self._news.set()
-        except BaseException as error:
-            if not self._over.is_set():
-                self._broken = error
+            yield done
+        finally:
+            if not done.is_set():
+                self._over.set()
+                self._news.set()
+                if (process := self._loading) is not None:
+                    process.stop(0.5)
+                done.wait(_LET_GO_WITHIN)
+
+    def _load_all(self) -> None:
+        for one in self._roster.residents.values():
+            self._load(one)
+
+    def _turns(self) -> None:
+        while True:
+            self._news.wait(_TURN_EVERY)
+            if self._over.is_set():
+                return
+            self._news.clear()
+            turn = self._do(self._roster.turn)
+            for backend, why in turn.stop:
+                self._session.progress.note(f"{backend.lock.name} is unloaded: {why}")
+                self._stop(backend)
+            if turn.start:
+                self._load(turn.start)
+                self._news.set()
 
     def _load(self, one: Resident) -> None:
         try:

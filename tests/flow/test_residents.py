@@ -25,7 +25,7 @@ from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
 from pipeline.lock.load import read_lock
 from pipeline.store.layout import Store
-from tests.projects import SPEC, alive, assay, command_of, descendants, flip, start, until
+from tests.projects import SPEC, alive, assay, command_of, descendants, finish, flip, start, stop, until
 from tests.zoo import rewrite
 
 NAMES = ("small", "other", "third")
@@ -135,13 +135,13 @@ def served(project: Project, *arguments: str) -> Iterator[Served]:
             text += line
         yield Served(process, json.loads(text), said)
     finally:
-        stop_quietly(process)
+        quieted(process)
         reading.join()
         if process.stderr:
             process.stderr.close()
 
 
-def stop_quietly(process: subprocess.Popen[str]) -> None:
+def quieted(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.kill()
         process.wait()
@@ -370,6 +370,30 @@ def test_it_is_stopped_while_it_loads_and_who_waits_is_told(several: Project, be
     assert one.end() == 0
     waiting.join()
     assert answers[0].status_code == 503 and "is being stopped" in answers[0].text
+
+
+def test_it_is_stopped_before_all_are_loaded(several: Project) -> None:
+    process = start("serve", "small", "other", "--port", "0", project=several)
+    one = Served(process, {})
+    try:
+        until(lambda: "other" in one.engines())
+        pids = one.engines().values()
+        assert len(pids) == 2
+        os.kill(one.engines()["other"], signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        code, out, err = finish(process)
+        assert code == 130 and not out and "interrupted" in err and "Traceback" not in err
+        assert not any(alive(pid) for pid in pids)
+    finally:
+        stop(process)
+
+
+def test_what_can_not_be_read_is_named_before_anything_starts(own: Project) -> None:
+    blob = blob_of(own, "other")
+    blob.chmod(0o600)
+    os.truncate(blob, 1000)
+    code, out, err = assay("serve", "small", "other", "--port", "0", project=own)
+    assert code == 5 and not out and "load small" not in err and "1000 bytes instead of" in err
 
 
 def test_many_who_ask_for_all_at_once_are_all_answered(several: Project, begin: Begin) -> None:
