@@ -36,10 +36,10 @@ def results(app: App, names: tuple[str, ...], suites: tuple[str, ...], output: s
     log = None if output.endswith("/") or place.is_dir() else log_for(place)
     session = app.session(offline=True)
     sides = [side_of(session, name) for name in names]
+    known = sorted({run.key.subject for side in sides for run in side.runs})
+    if missing := [suite for suite in suites if suite not in known]:
+        raise UsageError(f"no run of {', '.join(missing)} is on record", hint=f"there is: {', '.join(known)}")
     logs = [Logged(run, side.lock) for side in sides for run in side.runs if not suites or run.key.subject in suites]
-    if not logs:
-        known = sorted({run.key.subject for side in sides for run in side.runs})
-        raise UsageError(f"no run of {', '.join(suites)} is on record", hint=f"there is: {', '.join(known)}")
     place.parent.mkdir(parents=True, exist_ok=True)
     if log:
         log.write(logs, place)

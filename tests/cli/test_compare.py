@@ -128,6 +128,10 @@ def test_results_are_written_in_the_format_of_the_name(ask: Ask, tested: Project
         re.match(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\+00-00_(few|greeting)_", name) for name in logs
     )
     assert ask("results", "small", "--suite", "few", "-o", "logs")[1].count(".json") == 1
+    code, _, err = ask("results", "small", "--suite", "few,greetings", "-o", "some.csv")
+    assert code == 2 and "no run of greetings is on record" in err and "few, greeting" in err
+    assert ask("results", "small", "--suite", "few,greeting", "-o", "some.csv")[0] == 0
+    assert (tested.root / "some.csv").read_text().count(",small,") > 2
     code, _, err = ask("results", "small", "--suite", "other", "-o", "x.parquet")
     assert code == 2 and "there is: few, greeting" in err
-    assert ask("results", "small", "-o", "x.csv")[0] == 2
+    assert ask("results", "small", "-o", "x.xlsx")[0] == 2
