@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pipeline.core.canonical import pretty, read_json
 from pipeline.core.digest import Digest
 from pipeline.core.errors import DigestMismatch, LockOutOfDate, SpecError, UsageError
 from pipeline.core.project import Project
+from pipeline.core.scratch import scratch
 from pipeline.lock.load import lock_path, read_lock
 from pipeline.lock.model import Lockfile
 from pipeline.spec.load import read_spec, shown
@@ -100,8 +100,8 @@ def _extra(project: Project, locks: dict[str, Lockfile], wanted: set[Path]) -> l
 
 def _lock(bundle: Bundle, model: Model) -> Lockfile:
     """Return the lock of a model, read as one of a project's is, with its spec."""
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        stage = Project(Path(folder))
+    with scratch() as folder:
+        stage = Project(folder)
         for path in (stage.lockfiles, stage.specs):
             path.mkdir()
         lock_path(stage, model.name).write_text(pretty(read_json(model.lock)))
@@ -111,9 +111,7 @@ def _lock(bundle: Bundle, model: Model) -> Lockfile:
             lock = read_lock(stage, model.name)
             same = read_spec(spec_path).content() == lock.spec.content()
         except LockOutOfDate as error:
-            raise type(error)(
-                error.message.replace(f"{shown(Path(folder))}/", ""), hint="nothing was taken in"
-            ) from None
+            raise type(error)(error.message.replace(f"{shown(folder)}/", ""), hint="nothing was taken in") from None
         except SpecError as error:
             said = f"this Assay can't read the spec of {model.name}: {error.problems[0].message}"
             raise UsageError(said, hint="was the bundle made by a newer one?") from None

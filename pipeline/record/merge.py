@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import duckdb
 from pipeline.core.digest import Digest
 from pipeline.core.errors import DigestMismatch, UsageError
 from pipeline.core.files import atomic_write
+from pipeline.core.scratch import scratch
 from pipeline.record import schema
 from pipeline.record.access import alone, interruptible, opened, reading, writing
 
@@ -74,8 +74,8 @@ def merge(database: Path, source: Path) -> Merged:
     it, or nothing. Raises UsageError for what is neither or is newer than this version, DigestMismatch when a file of the
     folder is not what its list says.
     """
-    with tempfile.TemporaryDirectory(prefix="assay-record-") as folder:
-        copy = Path(folder) / "source.duckdb"
+    with scratch() as folder:
+        copy = folder / "source.duckdb"
         if source.is_dir():
             if (migrations := _contents(source)) < len(schema.MIGRATIONS):
                 _load(source, copy, migrations)

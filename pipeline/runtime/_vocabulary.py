@@ -19,6 +19,7 @@ WARNING, ERROR, CONTINUED = 3, 4, 5  # ggml_log_level
 MOST_LOGGED = 1 << 18
 """Bytes of warnings: some are written for each token. Errors come after them, and have as much room again."""
 NO_TOKEN = -1
+NO_LIBRARY = 3  # the exit code that says so
 
 
 class ModelParams(ctypes.Structure):
@@ -145,7 +146,11 @@ def as_json(value: object) -> str:
 
 def main() -> None:
     """Answer one request."""
-    library = load(sys.argv[1])
+    try:
+        library = load(sys.argv[1])
+    except (OSError, AttributeError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(NO_LIBRARY)
     memory, cpu, path, texts = request(sys.stdin.buffer)
     for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, cpu), (resource.RLIMIT_CORE, 0)):
         try:  # contextlib takes a while to import

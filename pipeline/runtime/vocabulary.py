@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from pipeline.core.errors import EngineError
 from pipeline.core.proc import ending
+from pipeline.core.scratch import scratch
 from pipeline.gguf.header import Header
 from pipeline.gguf.write import kept, write_gguf
 from pipeline.runtime.build import HOW_TO_BUILD, bound_library, environment
@@ -27,6 +27,8 @@ from pipeline.runtime.build import HOW_TO_BUILD, bound_library, environment
 CHILD = Path(__file__).with_name("_vocabulary.py")
 MEMORY_BYTES = 2 << 30
 CPU_SECONDS = 20
+NO_LIBRARY = 3
+"""The exit code of a child that could not load llama.cpp."""
 WALL_SECONDS = 60.0
 
 
@@ -67,8 +69,8 @@ def read_vocabulary(
     library = bound_library()
     if library is None:
         raise EngineError("llama.cpp's library is not installed", hint=HOW_TO_BUILD)
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        path = Path(folder) / "vocabulary.gguf"
+    with scratch() as folder:
+        path = folder / "vocabulary.gguf"
         write_gguf(path, kept(header, lambda key: not key.startswith("split.")))
         request = MEMORY_BYTES.to_bytes(8, "little") + cpu.to_bytes(8, "little")
         request += b"".join(_sent(text, add) for text, add in ((str(path), False), *texts))
@@ -81,6 +83,8 @@ def read_vocabulary(
                 return Refusal(f"not done after {WALL_SECONDS:.0f} s", ())
             raise
     log = _log(stderr, path)
+    if child.returncode == NO_LIBRARY:
+        raise EngineError(f"llama.cpp's library can't be loaded: {log[-1] if log else library}", hint=HOW_TO_BUILD)
     if child.returncode:
         return Refusal(ending(child.returncode), log)
     said = json.loads(stdout)

@@ -8,6 +8,7 @@ import gguf
 import llama_cpp.llama_cpp
 import pytest
 
+from pipeline.core.errors import EngineError
 from pipeline.gguf.header import parse_header, read_header
 from pipeline.gguf.tokens import Vocabulary
 from pipeline.gguf.types import ARRAY, STRING
@@ -148,3 +149,13 @@ def test_what_waits_is_ended_with_us() -> None:
     vocabulary._READY.empty()
     assert ahead.returncode == -signal.SIGKILL
     vocabulary._READY.empty()
+
+
+def test_a_library_that_can_not_be_loaded_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "libllama.so"
+    broken.write_text("no library")
+    monkeypatch.setattr(vocabulary, "bound_library", lambda: broken)
+    with pytest.raises(EngineError, match="can't be loaded"):
+        read_vocabulary(read_header(zoo.SOUND))
