@@ -170,7 +170,7 @@ class Stream:
                     self.began.set()
                     self._on.wait(50)
 
-        narrow = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)], verify=False)
+        narrow = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)], verify=False)
         self.thread = threading.Thread(target=read)
         self.thread.start()
         assert self.began.wait(30)

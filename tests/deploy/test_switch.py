@@ -39,7 +39,8 @@ def test_two_models_fit_when_their_plans_do_together() -> None:
         roomy = replace(one, host=replace(one.host, memory=memory))
         assert bool(too_much(roomy, other, None)) is not fits
     tight = replace(one, host=replace(one.host, memory=both - 1))
-    assert too_much(tight, other, None) == "1.8 GiB and 3.0 GiB at the same time, this machine has 4.7 GiB"
+    sizes = [f"{size / GIB:.1f} GiB" for size in (one.limit, other.limit, both)]
+    assert too_much(tight, other, None) == f"{sizes[0]} and {sizes[1]} at the same time, this machine has {sizes[2]}"
 
 
 def test_on_gpus_it_is_their_memory_that_counts() -> None:
