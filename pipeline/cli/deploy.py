@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.command import NAME, App, command
+from pipeline.cli.command import NAME, PUBLIC_KEYS, App, command
 
 if TYPE_CHECKING:
     from pipeline.deploy.plan import Plan
@@ -22,19 +22,30 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(0, 65535), help="Default: the spec's; 0 takes a free one (local).")
 @click.option("--image", default="", metavar="NAME@sha256:…", help="The container image, by digest.")
 @click.option("--override", default="", metavar="REASON", help="Deploy although the gate did not accept; recorded.")
+@PUBLIC_KEYS
 def deploy(
-    app: App, name: str, target: str, only: bool, output: Path | None, port: int | None, image: str, override: str
+    app: App,
+    name: str,
+    target: str,
+    only: bool,
+    output: Path | None,
+    port: int | None,
+    image: str,
+    override: str,
+    public_keys: tuple[Path, ...],
 ) -> int:
     """Deploy a model that the gate accepted on this class of hardware, and record who did it, and with which bytes.
 
     `local` starts it here, under a process that watches it and starts it again. The other targets write files, which hash every
-    byte again before each start.
+    byte again before each start. With a public key, only what that key attests is deployed.
 
     \b
     assay deploy tiny-chat
+    assay deploy tiny-chat --public-key key.pub
     assay deploy tiny-chat --target systemd --plan
     assay deploy tiny-chat --target kube -o deploy/ --image ghcr.io/ggml-org/llama.cpp@sha256:…
     """
+    from pipeline.attest.keys import read_all
     from pipeline.core.errors import UsageError
     from pipeline.deploy.targets._base import target_of
     from pipeline.flow.deploying import Wanted, plan
@@ -51,7 +62,7 @@ def deploy(
         verdict = "none on record" if decision is None else "accepted" if decision.accepted else "rejected"
         app.answer("plan", {**_content(planned), "decision": verdict}, _planned(planned, verdict))
         return 0
-    done = deploy_(session, lock, wanted)
+    done = deploy_(session, lock, wanted, read_all(public_keys) if public_keys else ())
     show(app, "deploy", done)
     return 0
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.attest.keys import PublicKey
 from pipeline.core.errors import FINDINGS, AssayError, DeployError
 from pipeline.core.files import atomic_write, locked
 from pipeline.deploy.history import Standing, Wish, back, base_of, standing
@@ -16,6 +18,7 @@ from pipeline.deploy.plan import Plan, require_fits
 from pipeline.deploy.state import State, folder_of
 from pipeline.deploy.switch import clear_switch, too_much
 from pipeline.deploy.targets._base import target_of
+from pipeline.flow.attesting import signed
 from pipeline.flow.auditing import decision_digest, evidence
 from pipeline.flow.handover import failure_of, settle, settled, stays, switch
 from pipeline.flow.judge import decision_on_record
@@ -56,15 +59,18 @@ def plan(session: Session, lock: Lockfile, wanted: Wanted) -> tuple[Plan, Decisi
     return target_of(wanted.target).render(order), decision
 
 
-def deploy(session: Session, lock: Lockfile, wanted: Wanted) -> Deployed:
+def deploy(session: Session, lock: Lockfile, wanted: Wanted, keys: Sequence[PublicKey] = ()) -> Deployed:
     """Deploy a lock: plan, hash every byte, record, write or start. What runs under this name answers until the new engine does, and goes
     on when that does not come up. On another port it is stopped first, and started again when the new model does not come up.
+    Where there are ``keys``, one of them must attest the lock, and that the gate accepted it; whose they were is recorded.
 
-    Raises NotAccepted, DigestMismatch, EngineError, UsageError, DeployError when it does not come up.
+    Raises NotAccepted, NotSigned, DigestMismatch, EngineError, UsageError, DeployError when it does not come up.
     """
     planned, decision = plan(session, lock, wanted)
     require_accepted(lock, decision, wanted.override)
+    signers = sorted({one.key.id for one in signed(session, lock, keys)}) if keys else []
     event = event_of(session, lock, planned, wanted)
+    event = replace(event, options=event.options | {"signed_by": signers}) if signers else event
     if decision:
         runs = evidence(session.project, decision)
         event = replace(event, decision={"id": decision.id, "digest": decision_digest(decision), "runs": runs})

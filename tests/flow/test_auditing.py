@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipeline.core.errors import DeployError
+from pipeline.core.errors import DeployError, NotSigned
 from pipeline.core.project import Project
 from pipeline.deploy.kept import kept_path
 from pipeline.deploy.log import log_path
@@ -85,6 +85,17 @@ def test_with_a_key_it_tells_who_signed(deployed: Project, tmp_path: Path) -> No
     assert key.public.id[:12] in said
     found = audited(deployed, keys=[private(tmp_path, name="other").public])
     assert found.exit_code == 5 and broken(found).keys() == {"signed"}
+
+
+def test_only_what_a_key_attests_is_deployed(deployed: Project, tmp_path: Path) -> None:
+    key, session = private(tmp_path), Session(deployed)
+    lock, wanted, before = session.current("small"), Wanted("systemd", output=tmp_path), audited(deployed).head
+    with pytest.raises(NotSigned):
+        deploy(session, lock, wanted, [key.public])
+    assert audited(deployed).head == before
+    attest(session, lock, key, deployed.attestations / "small")
+    done = deploy(session, lock, wanted, [key.public])
+    assert done.line.event.options["signed_by"] == [key.public.id]
 
 
 def tampered_log(project: Project) -> None:
