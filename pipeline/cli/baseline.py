@@ -24,7 +24,7 @@ def baseline(app: App, action: str, names: tuple[str, ...], reason: str | None, 
     assay baseline show
     """
     from pipeline.core.errors import UsageError
-    from pipeline.flow.baseline import accept, baselines
+    from pipeline.flow.baseline import accept_all, baselines
 
     session = app.session(offline=True)
     if action == "show":
@@ -40,7 +40,8 @@ def baseline(app: App, action: str, names: tuple[str, ...], reason: str | None, 
         hint = 'assay baseline accept NAME --reason "why these results are those to compare with"'
         raise UsageError("accept wants the name of a model and --reason", hint=hint)
     who = owner or getpass.getuser()
-    made = [accept(session, session.current(name), reason=reason.strip(), owner=who) for name in session.names(names)]
+    locks = [session.current(name) for name in session.names(names)]
+    made = accept_all(session, locks, reason=reason.strip(), owner=who)
     lines = [f"{one.model}: {len(one.run_ids)} runs of lock {one.lock_digest[7:19]} are the baseline" for one in made]
     app.answer("baselines", {"baselines": [asdict(one) for one in made]}, "\n".join(lines))
     return 0

@@ -20,15 +20,25 @@ def accept(session: Session, lock: Lockfile, *, reason: str, owner: str) -> Acce
     """Make what is on record for a lock, on this engine and hardware, the model's baseline. Raises UsageError where
     nothing that can be compared is on record.
     """
+    return accept_all(session, [lock], reason=reason, owner=owner)[0]
+
+
+def accept_all(session: Session, locks: Sequence[Lockfile], *, reason: str, owner: str) -> list[Accepted]:
+    """Accept all, or none where one can't be. Raises as ``accept`` does."""
+    made = [_accepted(session, lock, reason, owner) for lock in locks]
+    for one in made:
+        session.recorder.add_baseline(one)
+    return made
+
+
+def _accepted(session: Session, lock: Lockfile, reason: str, owner: str) -> Accepted:
     runs = [run for run in recorded(session, lock) if run.key.stage in ("check", "eval")]
     if not runs:
         said = f"no check and no eval of {lock.name} is on record for this lock, engine and hardware"
         raise UsageError(said, hint=f"run assay run {lock.name}")
     engine = str(session.require_engine(lock).identity.digest)
     ids, machine = tuple(run.id for run in runs), str(session.hardware.digest)
-    made = Accepted(lock.name, str(lock.digest), engine, machine, ids, owner, reason, datetime.now(UTC))
-    session.recorder.add_baseline(made)
-    return made
+    return Accepted(lock.name, str(lock.digest), engine, machine, ids, owner, reason, datetime.now(UTC))
 
 
 def baselines(session: Session, name: str) -> Sequence[Accepted]:

@@ -38,7 +38,7 @@ def test_a_faulty_policy_is_a_usage_error_with_its_place(ask: Ask, assayed: Proj
         assert "policy.yaml:2:1" in err and "checks" in err
 
 
-def test_a_baseline_is_accepted_for_a_reason_and_shown(ask: Ask) -> None:
+def test_a_baseline_is_accepted_for_a_reason_and_shown(ask: Ask, assayed: Project) -> None:
     assert ask("baseline", "show")[1] == "small: no baseline\n"
     for wrong in (
         ("baseline", "accept"),
@@ -46,6 +46,13 @@ def test_a_baseline_is_accepted_for_a_reason_and_shown(ask: Ask) -> None:
         ("baseline", "accept", "small", "--reason", " "),
     ):
         assert ask(*wrong)[0] == 2
+    spec = (assayed.specs / "small.yaml").read_text()
+    (assayed.specs / "other.yaml").write_text(spec.replace("name: small", "name: other"))
+    assert ask("lock", "other")[0] == 0
+    code, _, err = ask("baseline", "accept", "small", "other", "--reason", "both")
+    assert code == 2 and "no check and no eval of other" in err
+    assert "no baseline" in ask("baseline", "show", "small")[1], "all of them or none"
+    (assayed.specs / "other.yaml").unlink()
     code, out, _ = ask("baseline", "accept", "small", "--reason", "first release", "--owner", "ada")
     assert code == 0 and "2 runs of lock" in out
     assert "by ada: first release" in ask("baseline", "show", "small")[1]
