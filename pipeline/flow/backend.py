@@ -43,11 +43,15 @@ class Backend:
 
     def look(self, wait: float = 0.0) -> None:
         """Look after it, for ``wait`` seconds or until it ends. Raises DigestMismatch when its files are not the locked
-        ones any more, EngineError when it ended by itself or does nothing any more.
+        ones any more, EngineError when it ended by itself, does nothing any more or can't be reached.
         """
         if (code := self.process.wait(wait)) is not None:
             said = f"llama-server ended by itself: {ending(code)}\n{self.process.log_tail(10)}"
             raise EngineError(said, hint=f"see {self.log}")
+        if not self.upstream.socket.is_socket():
+            raise EngineError(
+                f"the socket of llama-server is gone: {self.upstream.socket}", hint="something tidies up there"
+            )
         if self._pulse.stuck:
             said = f"llama-server is stuck: its loop gave no sign for {self._pulse.after:.0f} s"
             raise EngineError(said, hint=f"a request keeps it, such as one with a costly grammar: see {self.log}")

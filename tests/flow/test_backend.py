@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -48,3 +49,10 @@ def test_an_engine_that_dies_is_an_error_with_the_end_of_its_log(running: Backen
     assert str(running.log) in error.value.hint
     running.stop()
     running.stop()
+
+
+def test_an_engine_whose_socket_was_tidied_up_is_an_error(running: Backend) -> None:
+    running.look()
+    shutil.rmtree(running.upstream.socket.parent)
+    with pytest.raises(EngineError, match="the socket of llama-server is gone"):
+        running.look()
