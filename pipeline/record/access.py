@@ -17,8 +17,9 @@ from pipeline.record import schema
 # SQL in this database reads and writes this database alone: no other file, no network, no extension download.
 # Blocks of a quarter of the usual size: a new database is some hundred KiB, a large one not larger than with the usual.
 _BLOCK = 65_536
-# What does not fit goes to a folder beside the database; reports and merges of millions of rows need no more.
-_MEMORY = "512MB"
+# Reports and merges of millions of rows need no more; what does not fit goes to a folder beside the database. A writer holds
+# what it writes, so it is not bound.
+MEMORY = "512MB"
 _Config = dict[str, str | bool | int | float | list[str]]
 _CLOSED: _Config = {
     "enable_external_access": False,
@@ -106,10 +107,13 @@ def alone(database: Path) -> Iterator[None]:
 @contextmanager
 def _read_only(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with alone(database):
-        with _connect(database, read_only=True) as connection:
-            if schema.applied(connection) == len(schema.MIGRATIONS):
-                yield connection
-                return
+        if not database.with_name(
+            f"{database.name}.wal"
+        ).exists():  # else a killed writer left it, and each reader would read it
+            with _connect(database, read_only=True) as connection:
+                if schema.applied(connection) == len(schema.MIGRATIONS):
+                    yield connection
+                    return
         with _connect(database, read_only=False) as connection:
             schema.migrate(connection)
         with _connect(database, read_only=True) as connection:
@@ -149,14 +153,14 @@ def lock_of(database: Path) -> Path:
 
 def opened(database: str, config: _Config, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Open a database; a slow query draws no bar on stdout, where the answer goes."""
-    connection = duckdb.connect(database, read_only=read_only, config={"memory_limit": _MEMORY} | config)
+    connection = duckdb.connect(database, read_only=read_only, config=config)
     connection.execute("SET enable_progress_bar = false")
     return connection
 
 
 def _connect(database: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
-        return opened(str(database), _CLOSED, read_only=read_only)
+        return opened(str(database), _CLOSED | ({"memory_limit": MEMORY} if read_only else {}), read_only=read_only)
     except duckdb.Error as error:
         raise UsageError(
             f"cannot open {database} as a results database: {_first_line(error)}",

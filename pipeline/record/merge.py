@@ -20,7 +20,7 @@ from pipeline.core.errors import DigestMismatch, UsageError
 from pipeline.core.files import atomic_write
 from pipeline.core.scratch import scratch
 from pipeline.record import schema
-from pipeline.record.access import alone, interruptible, opened, reading, writing
+from pipeline.record.access import MEMORY, alone, interruptible, opened, reading, writing
 
 CONTENTS = "record.json"
 # Rows that DuckDB gathers before it writes them. Of its usual 122,880 a few would fill the memory it may take: answers are long.
@@ -167,7 +167,7 @@ def _contents(folder: Path) -> int:
 
 def _load(folder: Path, copy: Path, migrations: int) -> None:
     """Make a database of an older folder; tables and columns that it lacks are as before their migration."""
-    with opened(str(copy), {}) as connection:
+    with opened(str(copy), {"memory_limit": MEMORY}) as connection:
         schema.replay(connection, migrations)
         for table in _tables(connection, copy.stem):
             path = folder / f"{table}.parquet"
@@ -181,7 +181,7 @@ def _load(folder: Path, copy: Path, migrations: int) -> None:
 @contextmanager
 def _attached(database: Path, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection of its own that has the database as ``record`` and may read and write other files."""
-    with interruptible(), opened(":memory:", {}) as connection:
+    with interruptible(), opened(":memory:", {"memory_limit": MEMORY}) as connection:
         if database.exists():
             how = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {_ROWS}"
             connection.execute(f"ATTACH {_quoted(database)} AS record ({how})")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -70,3 +72,16 @@ def test_a_database_that_is_kept_is_opened_once_and_shows_what_was_written_since
         assert len(opened) == 3
     with access.alone(database):  # nobody has it open any more
         duckdb.connect(str(database)).close()
+
+
+def test_what_a_killed_writer_left_is_taken_in_by_the_first_reader(tmp_path: Path) -> None:
+    database = tmp_path / "results.duckdb"
+    Recorder(database).hardware("a", {})
+    script = (
+        "import duckdb, os, sys; connection = duckdb.connect(sys.argv[1]); "
+        "connection.execute(\"INSERT INTO hardware VALUES ('b', '{}')\"); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(database)], check=False).returncode == 9
+    assert Path(f"{database}.wal").exists()
+    assert read.query(database, "SELECT digest FROM hardware ORDER BY 1").digest.tolist() == ["a", "b"]
+    assert not Path(f"{database}.wal").exists()
