@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--target", default="local", show_default=True, help="local, systemd, quadlet, compose or kube.")
 @click.option("--plan", "only", is_flag=True, help="Show what would be done; nothing is written or started.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The folder for the files that are written.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Default: the spec's; 0 takes a free one (local).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Default: as it is, or the spec's; 0 takes a free one.")
 @click.option("--image", default="", metavar="NAME@sha256:…", help="The container image, by digest.")
 @click.option("--override", default="", metavar="REASON", help="Deploy although the gate did not accept; recorded.")
 @PUBLIC_KEYS
@@ -36,8 +36,9 @@ def deploy(
 ) -> int:
     """Deploy a model that the gate accepted on this class of hardware, and record who did it, and with which bytes.
 
-    `local` starts it here, under a process that watches it and starts it again. The other targets write files, which hash every
-    byte again before each start. With a public key, only what that key attests is deployed.
+    `local` starts it here, under a process that watches it and starts it again. What runs under this name answers until the new
+    engine does, and no request is lost. The other targets write files, which hash every byte again before each start. With a
+    public key, only what that key attests is deployed.
 
     \b
     assay deploy tiny-chat
