@@ -36,9 +36,8 @@ def deploy(
 ) -> int:
     """Deploy a model that the gate accepted on this class of hardware, and record who did it, and with which bytes.
 
-    `local` starts it here, under a process that watches it and starts it again. What runs under this name answers until the new
-    engine does, and no request is lost. The other targets write files, which hash every byte again before each start. With a
-    public key, only what that key attests is deployed.
+    `local` starts it here, under a process that watches it; what runs under this name answers until the new engine does. The other
+    targets write files, which hash every byte again before each start. With a public key, only what it attests is deployed.
 
     \b
     assay deploy tiny-chat
