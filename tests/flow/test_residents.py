@@ -388,6 +388,14 @@ def test_it_is_stopped_before_all_are_loaded(several: Project) -> None:
         stop(process)
 
 
+def test_killed_it_leaves_no_engine_behind(several: Project, begin: Begin) -> None:
+    one = begin(several, "small", "other")
+    pids = one.engines().values()
+    assert len(pids) == 2
+    one.process.kill()
+    until(lambda: not any(alive(pid) for pid in pids), 10)
+
+
 def test_what_can_not_be_read_is_named_before_anything_starts(own: Project) -> None:
     blob = blob_of(own, "other")
     blob.chmod(0o600)
