@@ -82,13 +82,13 @@ def estimate(
     )
     tokens, merges = _count(headers[0], "tokens"), _count(headers[0], "merges")
     compute = _compute(headers[0], layers, kept, batch, types[1], flash_attention)
-    # llama.cpp makes the logits of a decoder's every token even where only its vector is asked for, and keeps a copy.
-    logits = batch * tokens * _FLOAT if every and any(kept) else 0
+    # Where only vectors are asked for, llama.cpp has room for logits all the same, and a decoder computes them too.
+    logits = batch * tokens * _FLOAT if every else 0
     weights = sum(tensor.nbytes for one in headers for tensor in one.tensors) + projector
     return Memory(
         weights=weights + (_copied(headers) if mapped else 0),
         kv=kv,
-        compute=max(compute, logits) + logits + slots * tokens * (_FLOAT + _CANDIDATE),
+        compute=max(compute, logits if any(kept) else 0) + logits + slots * tokens * (_FLOAT + _CANDIDATE),
         checkpoints=saved * slots * CHECKPOINTS,
         vocabulary=tokens * _TOKEN + merges * _MERGE,
         engine=_ENGINE + slots * _SLOT,

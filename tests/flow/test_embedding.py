@@ -16,6 +16,7 @@ from pipeline.flow.canary import canary
 from pipeline.flow.locking import make_lock
 from pipeline.flow.serve import Service, serve
 from pipeline.flow.session import Session
+from tests.encoder import CLS, CONTEXT, RANK, WIDTH, write_encoder
 from tests.projects import assay, make_project
 
 TEXTS = ["What is the capital of France?", "What is the capital of Italy?", "An owl says hoot."]
@@ -109,3 +110,53 @@ def test_a_chat_model_s_door_says_what_to_do(assayed: Project) -> None:
     session = Session(assayed)
     serve(session, session.current("small"), host="127.0.0.1", port=0, started=ask)
     assert said[0].status_code == 501 and "profile: embedding" in said[0].json()["error"]["message"]
+
+
+def encoder(root: Path, profile: str, pooling: int) -> Session:
+    """A project with a small bert."""
+    for folder in ("specs", "models"):
+        (root / folder).mkdir(parents=True)
+    write_encoder(root / "models" / "bert.gguf", pooling)
+    engine = f"{{context: {CONTEXT}, slots: 3, threads: 1}}"
+    text = f"name: bert\nsource: file:../models/bert.gguf\nprofile: {profile}\nengine: {engine}\n"
+    (root / "specs" / "bert.yaml").write_text(text)
+    session = Session(Project(root))
+    make_lock(session, "bert")
+    return session
+
+
+def asked(session: Session, path: str, body: dict[str, Any]) -> Any:
+    """Serve, ask once as clients do, and once as a deployment does before it takes them."""
+    answers: list[httpx.Response] = []
+
+    def ask(service: Service) -> None:
+        headers = {"Authorization": f"Bearer {service.key_file.read_text().strip()}"}
+        answers.append(httpx.post(service.url + path, json=body, headers=headers, timeout=60))
+        canary(service.backend)
+        raise KeyboardInterrupt
+
+    serve(session, session.current("bert"), host="127.0.0.1", port=0, started=ask)
+    assert answers[0].status_code == 200, answers[0].text
+    return answers[0].json()
+
+
+def test_an_encoder_s_vectors_have_what_it_wants_around_a_text(tmp_path: Path) -> None:
+    from pipeline.runtime.binding import Scorer
+
+    session = encoder(tmp_path / "project", "embedding", CLS)
+    texts = ["owls call at night", "the capital of france is paris", "an old tree stands there at night"]
+    served = asked(session, "/v1/embeddings", {"input": texts})["data"]
+    with Scorer(session.stored(session.current("bert")).weights, threads=1) as scorer:
+        tokens = [scorer.tokenize_whole(text) for text in texts]
+        assert [(one[0], one[-1]) for one in tokens] == [(101, 102)] * 3  # [CLS] and [SEP]
+        for here, there in zip(served, scorer.embed(tokens), strict=True):
+            assert len(here["embedding"]) == WIDTH
+            assert float(np.dot(here["embedding"], there)) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_reranker_grades_texts(tmp_path: Path) -> None:
+    session = encoder(tmp_path / "project", "rerank", RANK)
+    said = asked(session, "/v1/rerank", {"query": "owls", "documents": ["owls call", "the capital", "an old tree"]})
+    grades = [one["relevance_score"] for one in said["results"]]
+    assert len(set(grades)) == 3 and grades == sorted(grades, reverse=True)
+    assert {one["index"] for one in said["results"]} == {0, 1, 2}
