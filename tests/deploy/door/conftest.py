@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from pipeline.lock.load import read_lock
 from pipeline.runtime.build import EngineBuild
 from pipeline.runtime.params import Listen, server_argv
 from pipeline.runtime.server import started
+from tests.projects import until
 
 KEY = "alice-0123456789abcdef"
 OTHER_KEY = "robot-0123456789abcdef"
@@ -45,6 +47,12 @@ class Front:
     def lines(self) -> list[str]:
         """Return the access log."""
         return self.settings.log.read_text().splitlines()
+
+    def entry(self, part: str) -> dict[str, Any]:
+        """Return the one entry of the access log with this text in it. It is written once the answer has been sent."""
+        until(lambda: any(part in line for line in self.lines()), 5)
+        (told,) = [json.loads(line) for line in self.lines() if part in line]
+        return dict(told)
 
 
 def heard(one: socket.socket) -> bytes:

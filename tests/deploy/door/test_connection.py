@@ -216,7 +216,7 @@ def test_a_client_that_vanishes_frees_its_slot(front: Front, engine: Upstream) -
         identity = answer.headers["x-request-id"]
     until(lambda: front.door.room("small").busy == 0, 1)
     until(lambda: processing(engine) == 0, 1)
-    (told,) = [json.loads(line) for line in front.lines() if identity in line]
+    told = front.entry(identity)
     assert told["end"] == "client went" and told["status"] == 200
 
 
@@ -349,6 +349,7 @@ def test_a_thousand_requests_at_64_with_a_queue_of_16(engine: Upstream, door: Op
     with ThreadPoolExecutor(64) as pool:
         said = [status for some in pool.map(ask, [16] * 64) for status in some]
     assert len(said) == 1024 and set(said) == {200, 429}
+    until(lambda: len(front.lines()) == len(said), 5)
     told = [json.loads(line) for line in front.lines()]
     assert sorted(one["status"] for one in told) == sorted(said)
     assert {one["reason"] for one in told if one["status"] == 429} == {"queue_full"}

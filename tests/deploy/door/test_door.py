@@ -129,7 +129,7 @@ def test_a_request_leaves_one_line_without_its_prompt(front: Front, engine: Upst
     answer = front.client.post(
         "/v1/chat/completions", json={**ASK, "messages": [{"role": "user", "content": "Xyzzy!"}]}
     )
-    told = json.loads(next(line for line in front.lines() if answer.headers["x-request-id"] in line))
+    told = front.entry(answer.headers["x-request-id"])
     usage = answer.json()["usage"]
     assert (told["caller"], told["status"], told["end"]) == ("alice", 200, "whole")
     assert (told["model"], told["digest"], told["lock"]) == ("small", engine.digest, engine.lock)
@@ -143,7 +143,7 @@ def test_a_request_leaves_one_line_without_its_prompt(front: Front, engine: Upst
 def test_a_stream_tells_its_tokens_too(front: Front) -> None:
     with front.client.stream("POST", "/v1/chat/completions", json={**ASK, "stream": True}) as answer:
         answer.read()
-    told = json.loads(next(line for line in front.lines() if answer.headers["x-request-id"] in line))
+    told = front.entry(answer.headers["x-request-id"])
     assert told["completion_tokens"] == 8 and told["prompt_tokens"] > 8
 
 

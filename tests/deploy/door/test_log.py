@@ -80,4 +80,4 @@ def test_prompts_stand_in_it_only_when_asked_for(sockets: Path, door: Open) -> N
     with scripted(sockets, lambda client, _: client.sendall(whole(b"{}"))) as engine:
         front = door(engine, bodies=True)
         front.client.post("/v1/completions", json={"prompt": "Xyzzy"})
-    assert json.loads(json.loads(front.lines()[0])["body"]) == {"prompt": "Xyzzy"}
+    assert json.loads(front.entry("Xyzzy")["body"]) == {"prompt": "Xyzzy"}
