@@ -41,7 +41,8 @@ def write_encoder(path: Path, pooling: int = CLS) -> None:
         "token_types.weight": (WIDTH, 2),
         "position_embd.weight": (WIDTH, CONTEXT),
     }
-    norms, square = ["token_embd_norm"], {}
+    norms = ["token_embd_norm"]
+    square: dict[str, tuple[int, int]] = {}
     for layer in range(LAYERS):
         norms += [f"blk.{layer}.attn_output_norm", f"blk.{layer}.layer_output_norm"]
         square |= {f"blk.{layer}.attn_{part}": (WIDTH, WIDTH) for part in ("q", "k", "v", "output")}
