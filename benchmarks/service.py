@@ -24,6 +24,7 @@ import httpx
 from pipeline.bench.service import service_rows
 from pipeline.bench.stats import median, spread
 from pipeline.bench.witness import Witness
+from pipeline.core.host import hardware
 from pipeline.core.proc import spawn
 from pipeline.gguf.header import read_header
 from pipeline.runtime.build import EngineBuild, find_engine
@@ -90,15 +91,17 @@ def by_benchy(python: Path, url: str, folder: Path, book: str, bench: Bench) -> 
     return run["e2e_ttft"]["values"], run["tg_req_throughput"]["values"]
 
 
-def by_assay(client: httpx.Client, bench: Bench, pid: int, seed: int) -> tuple[float | None, float | None, str]:
+def by_assay(
+    client: httpx.Client, bench: Bench, pid: int, seed: int, threads: int
+) -> tuple[float | None, float | None, str]:
     """Return the medians of both, and why one is missing."""
-    found = service_rows(client, bench, model="model", chat=True, seed=seed, looker=Witness(pid, 1))
+    found = service_rows(client, bench, model="model", chat=True, seed=seed, looker=Witness(pid, threads))
     rows = {row.metric: row for row in found if row.test == "streams=1"}
     first, rate = rows["ttft_ms"], rows["decode_tok_s"]
     return first.value, rate.value, first.reason or rate.reason
 
 
-def measure(build: EngineBuild, model: Path, python: Path, rounds: int, bench: Bench) -> bool:
+def measure(build: EngineBuild, model: Path, python: Path, rounds: int, bench: Bench, threads: int) -> bool:
     """Print a line for either figure; tells whether both agree."""
     port = free_port()
     ours: tuple[list[float], list[float]] = ([], [])
@@ -109,7 +112,14 @@ def measure(build: EngineBuild, model: Path, python: Path, rounds: int, bench: B
         (folder / "book.txt").write_text(TEXT.read_text())
         books = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=name))
         threading.Thread(target=books.serve_forever, daemon=True).start()
-        size = ["--ctx-size", str(2 * (bench.prefill[0] + bench.max_tokens)), "--parallel", "1", "--threads", "1"]
+        size = [
+            "--ctx-size",
+            str(2 * (bench.prefill[0] + bench.max_tokens)),
+            "--parallel",
+            "1",
+            "--threads",
+            str(threads),
+        ]
         argv = [
             str(build.server),
             "--model",
@@ -128,7 +138,7 @@ def measure(build: EngineBuild, model: Path, python: Path, rounds: int, bench: B
                 book = f"http://127.0.0.1:{books.server_address[1]}/book.txt"
                 for values, found in zip(theirs, by_benchy(python, url, folder, book, bench), strict=True):
                     values.append(median(found))
-                first, rate, why = by_assay(client, bench, server.pid, number)
+                first, rate, why = by_assay(client, bench, server.pid, number, threads)
                 if first is None or rate is None:
                     print(f"round {number}: assay says {why}")
                     continue
@@ -154,10 +164,11 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=10)
     parser.add_argument("--prefill", type=int, default=512)
     parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--threads", type=int, default=hardware().physical_cores)
     args = parser.parse_args()
     bench = Bench(prefill=(args.prefill,), streams=(1,), requests=args.requests, max_tokens=args.tokens, budget=60.0)
-    print(f"load average {os.getloadavg()[0]:.1f}, {args.model.name}, one stream, one thread")
-    agree = measure(find_engine(), args.model, args.peer_python, args.rounds, bench)
+    print(f"load average {os.getloadavg()[0]:.1f}, {args.model.name}, one stream, {args.threads} threads")
+    agree = measure(find_engine(), args.model, args.peer_python, args.rounds, bench, args.threads)
     print("agree within 3 %" if agree else "DISAGREE")
     return 0 if agree else 1
 
