@@ -19,12 +19,9 @@ class NoPooling(Rule):
     code = "A218"
     severity = Severity.ERROR
 
-    def skip(self, subject: Subject) -> str:
-        if subject.spec is None or subject.spec.profile != "embedding":
-            return "the spec does not say profile: embedding"
-        return ""
-
     def check(self, subject: Subject) -> Iterable[Finding]:
+        if subject.spec is None or subject.spec.profile != "embedding":
+            return  # nobody says that it is an embedding model
         key = f"{subject.facts.architecture}.pooling_type"
         stated = subject.header.metadata.get(key)
         if stated or (subject.spec and subject.spec.engine.pooling):
