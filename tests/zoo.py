@@ -292,6 +292,7 @@ DEFECTS: dict[str, Defect] = {
         changed(llama__rope__scaling__type="yarn", llama__rope__scaling__factor=4.0), "A308"
     ),
     "architecture-unknown": Defect(replaced(b"llama", b"zlama"), "A309"),
+    "embeddings-without-a-pooling": Defect(changed(), "A218", {"profile": "embedding", "checks": []}),
     "spec-asks-too-much-context": Defect(changed(), "A301", {"engine": {"context": 4096}}),
 }
 """Defects of sound GGUF files -> the rule that catches each."""
