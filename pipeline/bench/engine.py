@@ -274,7 +274,7 @@ def _row(test: Setting, series: Series, result: dict[str, Any]) -> BenchRow:
     shares = [one.conditions.share for one in series.repetitions]
     known = [share for share in shares if share is not None]
     why, remarks = series.inconclusive, series.remarks
-    low, high = series.interval or (None, None)
+    low, high = series.around or (None, None)
     return BenchRow(
         layer="engine",
         test=test.name,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import mean, stdev
 
-from pipeline.bench.stats import deviant, median, student
+from pipeline.bench.stats import deviant, median, resampled, student
 from pipeline.bench.validity import Conditions
 
 # The interval's half width at which nothing more is measured, and at which a number is still given.
@@ -51,6 +51,11 @@ class Series:
         return mean(rates) - half, mean(rates) + half
 
     @property
+    def around(self) -> tuple[float, float] | None:
+        """The 95 % interval of the median, which is what is given; that of the mean where they are too few to tell."""
+        return resampled([[rate] for rate in self.valid], 50) or self.interval
+
+    @property
     def width(self) -> float:
         """The interval's half width as a share of the mean; infinite where there is none."""
         return math.inf if self.interval is None else (self.interval[1] - self.interval[0]) / 2 / mean(self.valid)
@@ -82,6 +87,9 @@ class Series:
             return f"inconclusive: {said}" + (f" ({first})" if first else "")
         if self.width > MOST_WIDTH:
             return f"inconclusive: the repetitions that count differ too much (± {self.width:.0%} at 95 %)"
+        low, high = self.around or (0.0, 0.0)
+        if high - low > 2 * MOST_WIDTH * median(self.valid):  # as where a processor has two speeds
+            return f"inconclusive: the median lies anywhere from {low:.6g} to {high:.6g} tok/s at 95 %"
         return ""
 
     @property

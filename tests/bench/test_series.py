@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.bench.series import ENOUGH, Repetition, Series, pooled
+from pipeline.bench.stats import median
 from pipeline.bench.validity import Conditions
 
 GOOD = Conditions(1.0, share=1.0)
@@ -74,3 +75,16 @@ def test_the_interval_holds_the_mean(rates: list[float]) -> None:
     mean = sum(rates) / len(rates)
     assert low <= mean * (1 + 1e-9)
     assert high >= mean * (1 - 1e-9)
+
+
+def test_a_processor_of_two_speeds_has_no_number() -> None:
+    """The mean of so many is known well, and is a speed at which nothing ever ran."""
+    found = series(*[2000.0] * 51, *[3000.0] * 49)
+    assert found.width < 0.05
+    assert "the median lies anywhere from 2000 to 3000 tok/s" in found.inconclusive
+
+
+@given(st.lists(st.floats(90, 110), min_size=6, max_size=40))
+def test_the_interval_that_is_given_holds_the_median(rates: list[float]) -> None:
+    low, high = series(*rates).around or (math.nan, math.nan)
+    assert low <= median(rates) <= high
