@@ -14,13 +14,13 @@ from pipeline.core.errors import UsageError
 from pipeline.core.files import fsync_folder, locked
 from pipeline.record import schema
 
-# SQL in this database reads and writes this database alone: no other file, no network, no extension download.
 # Blocks of a quarter of the usual size: a new database is some hundred KiB, a large one not larger than with the usual.
 _BLOCK = 65_536
 # Reports and merges of millions of rows need no more; what does not fit goes to a folder beside the database. A writer holds
 # what it writes, so it is not bound.
 MEMORY = "512MB"
 _Config = dict[str, str | bool | int | float | list[str]]
+# SQL in this database reads and writes this database alone: no other file, no network, no extension download.
 _CLOSED: _Config = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
@@ -40,13 +40,25 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
+def _room_told(database: Path) -> Iterator[None]:
+    """A disk that takes no more is no bug of ours: say so."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.TransactionException) as error:
+        if isinstance(error, duckdb.TransactionException) and "Failed to commit" not in str(error):
+            raise
+        said = f"{database} can't be written: {_first_line(error)}"
+        raise UsageError(said, hint="is the disk full? what was on record before is still there") from None
+
+
+@contextmanager
 def writing(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open for one transaction, the schema up to date: committed when the block ends, undone when it raises or the
     process dies.
 
-    Raises UsageError when the file is no database, or is newer than this version.
+    Raises UsageError when the file is no database, is newer than this version, or can't be written.
     """
-    with interruptible(), alone(database):
+    with interruptible(), _room_told(database), alone(database):
         if not database.exists():
             _create(database)
         with _connect(database, read_only=False) as connection:

@@ -85,3 +85,32 @@ def test_what_a_killed_writer_left_is_taken_in_by_the_first_reader(tmp_path: Pat
     assert Path(f"{database}.wal").exists()
     assert read.query(database, "SELECT digest FROM hardware ORDER BY 1").digest.tolist() == ["a", "b"]
     assert not Path(f"{database}.wal").exists()
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from pipeline.core.errors import UsageError
+from pipeline.record.access import reading, writing
+database = Path(sys.argv[1])
+with writing(database) as connection:
+    connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
+most = database.stat().st_size + 20_000
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+try:
+    with writing(database) as connection:
+        connection.execute("CREATE TABLE big AS SELECT random() AS r, hash(i)::VARCHAR AS h FROM range(200000) t(i)")
+except UsageError as error:
+    print(error.message, error.hint)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+with reading(database) as connection:
+    print(connection.execute("SELECT number FROM kept").fetchall())
+"""
+
+
+def test_a_disk_that_takes_no_more_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path / "results.duckdb")], capture_output=True, text=True, check=True
+    )
+    said, kept = done.stdout.splitlines()
+    assert "results.duckdb can't be written" in said and "is the disk full?" in said and kept == "[(7,)]"
