@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pipeline.evals.windows import windows
 from pipeline.runtime.binding import Scorer
 from pipeline.runtime.build import find_engine
 from pipeline.runtime.readers import Kind, Logits
+from tests.perplexity import llama_perplexity
 
 ROOT = Path(__file__).parents[3]
 MODELS = ROOT / "models" / "tiny-chat"
@@ -55,15 +55,13 @@ def test_agrees_with_llama_perplexity(scorer: Scorer, reference: Scorer, tmp_pat
     text = TEXT.read_text()[:8000]
     (tmp_path / "text").write_text(text)
     engine = find_engine()
-    common = ["-c", "256", "-t", "1", "-fa", "off", "--kl-divergence-base", str(tmp_path / "base")]
+    common = ["-c", "256", "-t", "1", "-fa", "off", "--kl-divergence-base", tmp_path / "base"]
 
-    def said(model: str, *options: str) -> bytes:
-        argv = [str(engine.tool("llama-perplexity")), "-m", str(MODELS / model), *options, *common]
-        done = subprocess.run(argv, capture_output=True, check=True, env=engine.environment)
-        return done.stdout + done.stderr
+    def said(model: str, last: bytes, *options: object) -> bytes:
+        return llama_perplexity(engine, last, "-m", MODELS / model, *options, *common)
 
-    first = said("tiny-chat-f16.gguf", "-f", str(tmp_path / "text"))
-    second = said("tiny-chat-q8_0.gguf", "--kl-divergence")
+    first = said("tiny-chat-f16.gguf", rb"Final estimate: PPL = [-\d.]+ \+/- [\d.]+", "-f", tmp_path / "text")
+    second = said("tiny-chat-q8_0.gguf", rb"Same top p" + NUMBER, "--kl-divergence")
     ours = measured(text, scorer, reference)
     for name, lines, printed, scale in [
         ("perplexity_reference", first, rb"Final estimate: PPL = ([-\d.]+) \+/- ([\d.]+)", 1.0),

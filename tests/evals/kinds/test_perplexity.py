@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pipeline.evals.kinds.perplexity import EXAMPLE, Config, Pair, load, measure
 from pipeline.evals.windows import windows
 from pipeline.runtime.binding import Scorer
 from pipeline.runtime.build import find_engine
+from tests.perplexity import llama_perplexity
 
 ROOT = Path(__file__).parents[3]
 WEIGHTS = ROOT / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
@@ -36,23 +36,10 @@ def config(**changes: object) -> Config:
 def test_agrees_with_llama_perplexity(scorer: Scorer) -> None:
     """The same text and window, by llama.cpp's own tool. Batches have other shapes, which quantised weights feel: 1 %
     is allowed."""
-    engine = find_engine()
-    argv: list[str | Path] = [
-        engine.tool("llama-perplexity"),
-        "-m",
-        WEIGHTS,
-        "-f",
-        TEXT,
-        "-c",
-        "256",
-        "-t",
-        "1",
-        "-fa",
-        "off",
-    ]
-    said = subprocess.run(argv, capture_output=True, check=True, env=engine.environment)
-    found = re.search(rb"Final estimate: PPL = ([\d.]+) \+/- ([\d.]+)", said.stdout + said.stderr)
-    assert found, said.stderr[-500:]
+    printed = rb"Final estimate: PPL = ([\d.]+) \+/- ([\d.]+)"
+    said = llama_perplexity(find_engine(), printed, "-m", WEIGHTS, "-f", TEXT, "-c", "256", "-t", "1", "-fa", "off")
+    found = re.search(printed, said)
+    assert found
     metrics, _ = measure(config(context=256), TEXT.read_text(), scorer, SILENT)
     perplexity, nll, _ = metrics
     assert perplexity.value == pytest.approx(float(found[1]), rel=0.01)
