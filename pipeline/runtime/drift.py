@@ -15,6 +15,7 @@ from pipeline.spec.overrides import argument
 
 CONTEXT = 256
 CHUNKS = 3
+TRIES = 3  # a thread of its own writes for it, and sometimes it ends before that has written all
 TIMEOUT_SECONDS = 1800.0
 # In nats; Q8_0 weights are about a tenth of it from F16, Q4_K_M some times as much.
 MOST_KL = 0.01
@@ -55,12 +56,13 @@ def divergence(build: EngineBuild, weights: Path, engine: Engine, text: str, *, 
         prompt.write_text(text)
         about = (build, weights, prompt, threads)
         _perplexity(*about, reference, ("--save-all-logits", str(base)))
-        said = _perplexity(*about, engine, ("--kl-divergence-base", str(base), "--kl-divergence"))
-    kl = re.search(r"Mean\s+KLD:\s+(-?[0-9.]+) ±\s+([0-9.]+)", said)
-    top = re.search(r"Same top p:\s+([0-9.]+)", said)
-    if kl is None or top is None:
-        raise EngineError(f"llama-perplexity told no KL divergence\n{said[-500:]}", hint="see: assay doctor")
-    return Divergence(float(kl[1]), float(kl[2]), float(top[1]) / 100)
+        for _ in range(TRIES):
+            said = _perplexity(*about, engine, ("--kl-divergence-base", str(base), "--kl-divergence"))
+            kl = re.search(r"Mean\s+KLD:\s+(-?[0-9.]+) ±\s+([0-9.]+)", said)
+            top = re.search(r"Same top p:\s+([0-9.]+)", said)
+            if kl and top:
+                return Divergence(float(kl[1]), float(kl[2]), float(top[1]) / 100)
+    raise EngineError(f"llama-perplexity told no KL divergence\n{said[-500:]}", hint="see: assay doctor")
 
 
 def _perplexity(
