@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.airgap.described import is_safe
+from pipeline.airgap.described import is_attestation, is_safe
 from pipeline.airgap.layout import Blob, Layer, Packed
 from pipeline.airgap.media import FILEPATH, media_type
 from pipeline.core.canonical import digest_of
@@ -45,10 +45,10 @@ def gather(
 
 def _attestations(folder: Path, name: str) -> list[Layer]:
     """Return what ``assay attest`` has written. Whether it holds is asked where it arrives: ``assay verify --require-signed``."""
-    files = [path for pattern in ("*.dsse.json", "*.sig") for path in sorted(folder.glob(pattern)) if path.is_file()]
     return [
         Layer("attestation", f"attestations/{name}/{path.name}", "application/json", Blob.of(path.read_bytes()))
-        for path in files
+        for path in sorted(folder.glob("*"))
+        if is_attestation(path.name) and path.is_file()
     ]
 
 

@@ -134,10 +134,15 @@ def _complete(name: str, lock: Any, files: list[File]) -> None:
         raise Damaged(f"{name}: other suites than the lock names: {shown(', '.join(odd))}")
 
 
+def is_attestation(name: str) -> bool:
+    """Tell whether a file of a model's attestations goes along, by its name."""
+    return bool(_ATTESTATION.fullmatch(name))
+
+
 def _has_a_place(name: str, file: File) -> bool:
     if file.role == "attestation":
         folder, _, inner = file.title.rpartition("/")
-        return folder == f"attestations/{name}" and bool(_ATTESTATION.fullmatch(inner))
+        return folder == f"attestations/{name}" and is_attestation(inner)
     return (file.role, file.title) in (("spec", f"specs/{name}.yaml"), ("results", "results.json"))
 
 

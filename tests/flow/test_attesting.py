@@ -53,6 +53,7 @@ def test_attestations_cross_the_gap(tested: Project, tmp_path: Path) -> None:
     key = private(tmp_path)
     session = attested(tested, key)
     lock = session.current("small")
+    (folder_of(tested) / "my-own.sig").write_text("another tool's")
     write_bundle([gather(tested, session.store, lock)], tmp_path / "small.tar")
     other, store = elsewhere(tmp_path / "elsewhere")
     take_in(tmp_path / "small.tar", other, store)
