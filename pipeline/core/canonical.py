@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -25,7 +26,7 @@ def digest_of(value: Any) -> Digest:
 def read_json(content: bytes) -> Any:
     """Read JSON that could be canonical: UTF-8, no key twice, no NaN or infinity. Raises ValueError for anything else."""
     try:
-        return json.loads(content.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        return json.loads(content.decode(), object_pairs_hook=_once, parse_constant=no_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -33,12 +34,13 @@ def read_json(content: bytes) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+        counted = Counter(name for name, _ in pairs)  # counted once: who sent it may mean no good
+        raise ValueError(f"the key {next(name for name, count in counted.items() if count > 1)!r} stands twice")
     return found
 
 
-def _no_constant(name: str) -> None:
+def no_constant(name: str) -> None:
+    """Refuse what Python reads and JSON doesn't have: NaN and infinity. For ``json.loads``."""
     raise ValueError(f"{name} is not JSON")
 
 

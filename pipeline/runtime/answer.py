@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.core.canonical import no_constant
+
 
 @dataclass(frozen=True)
 class Call:
@@ -18,17 +20,13 @@ class Call:
     def parsed(self) -> dict[str, Any] | None:
         """Return the arguments as an object, or None where they are not one."""
         try:
-            value = json.loads(self.arguments, parse_constant=_refuse)
+            value = json.loads(self.arguments, parse_constant=no_constant)
         except (ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 
     def __str__(self) -> str:
         return f"{self.name}({self.arguments})"
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pipeline.checks.assertions._base import Schema, Seen
 from pipeline.checks.diagnose import Fault, runaway, short
 from pipeline.checks.model import Verdict
 from pipeline.checks.schemas import misfit
+from pipeline.core.canonical import no_constant
 
 Argument = Schema
 EXAMPLE = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -22,7 +23,7 @@ def judge(seen: Seen, argument: dict[str, Any]) -> Fault | None:
     if not content.strip() and seen.answer.reasoning.strip():
         return Fault("in_reasoning", f"the content is empty; the reasoning is {short(seen.answer.reasoning)}")
     try:
-        value = json.loads(content, parse_constant=_refuse)
+        value = json.loads(content, parse_constant=no_constant)
     except (ValueError, RecursionError):
         words = "the content is not JSON"
     else:
@@ -36,7 +37,3 @@ def judge(seen: Seen, argument: dict[str, Any]) -> Fault | None:
         if held
         else Fault("bad_json", said)
     )
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

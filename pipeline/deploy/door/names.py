@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
+from pipeline.core.canonical import read_json
 from pipeline.deploy.door.answers import Refusal
 from pipeline.deploy.door.model import Upstream
 from pipeline.deploy.door.rooms import Room
@@ -22,26 +22,12 @@ def content_of(body: bytes) -> dict[str, Any]:
     if objects > _MOST_OBJECTS or objects + body.count(b"[") + body.count(b",") > _MOST_PARTS:
         raise Refusal(400, "beyond_bounds", "the request has too many parts")
     try:
-        content = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
-        raise Refusal(400, "bad_json", f"the request is no JSON: {said}") from None
+        content = read_json(body)
+    except ValueError as error:
+        raise Refusal(400, "bad_json", f"the request is no JSON: {str(error)[:200]}") from None
     if not isinstance(content, dict):
         raise Refusal(400, "bad_json", "the request is no JSON object")
     return content
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen = set[str]()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"{twice[:60]!r} stands there twice")
-    return found
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
 
 
 def model_in(content: dict[str, Any]) -> str:
