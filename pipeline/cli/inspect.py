@@ -8,8 +8,6 @@ import click
 
 from pipeline.cli.command import App, command, complete_names
 
-_NAMES = {"kv": "KV cache", "compute": "compute buffers"}
-
 
 @command
 @click.argument("target", metavar="NAME|FILE.gguf", shell_complete=complete_names)
@@ -44,7 +42,7 @@ def inspect(app: App, target: str, template: bool) -> int:
     context = lock.spec.engine.context if lock else facts.context_length or 4096
     memory = planned(lock, headers) if lock else estimate(headers, context=context, slots=1)
     content["memory"] = {**memory.terms(), "total": memory.total, "context": context, "least": memory.least}
-    parts = ", ".join(f"{_NAMES.get(what, what)} {size >> 20}" for what, size in memory.terms().items() if size >> 20)
+    parts = ", ".join(f"{what} {size >> 20}" for what, size in memory.summands().items() if size >> 20)
     said = f"{'at least ' if memory.least else ''}{memory.total >> 20} MiB for a context of {context}: {parts}"
     said += f" ({memory.least})" if memory.least else ""
     width = max(map(len, content))

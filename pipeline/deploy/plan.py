@@ -14,7 +14,6 @@ from pipeline.runtime.params import Listen, server_argv
 _MIB = 1 << 20
 # How far the plan may be off, and what it doesn't know: requests that are read, other builds and libraries.
 _OVERHEAD, _SHARE = 128 * _MIB, 1.1
-_NAMES = {"kv": "KV cache", "compute": "compute buffers"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def require_fits(order: Order, given: int | None = None) -> None:
     if have is None or (given is None and order.gpu) or order.limit <= have:
         return
     whose = "this machine has" if given is None else "it may take"
-    summed = " + ".join(f"{_NAMES.get(what, what)} {_mib(size)}" for what, size in order.memory.terms().items() if size)
+    summed = " + ".join(f"{what} {_mib(size)}" for what, size in order.memory.summands().items())
     said = (
         f"{order.lock.name} does not fit: {summed}, and a tenth and {_mib(_OVERHEAD)} more, make "
         f"{'at least ' if order.memory.least else ''}{_mib(order.limit)}; {whose} {_mib(have)}"

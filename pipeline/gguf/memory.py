@@ -18,6 +18,7 @@ CELL_STEP = 256
 CHECKPOINTS = 4
 """States of a slot that the engine may keep to go back to (``--ctx-checkpoints``)."""
 
+_NAMES = {"kv": "KV cache", "compute": "compute buffers"}
 _FLOAT, _HALF, _CANDIDATE = 4, 2, 12
 # What llama.cpp keeps of a token: its text twice, as a key of a table, a score; of a merge: a pair of texts, its rank.
 _TOKEN, _MERGE = 150, 105
@@ -45,6 +46,10 @@ class Memory:
     @property
     def total(self) -> int:
         return sum(self.terms().values())
+
+    def summands(self) -> dict[str, int]:
+        """Return the same for people: what takes nothing is left out."""
+        return {_NAMES.get(what, what): size for what, size in self.terms().items() if size}
 
     def terms(self) -> dict[str, int]:
         """Return the bytes by what takes them, in the order of a sum."""
