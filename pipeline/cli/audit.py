@@ -34,7 +34,7 @@ def audit(app: App, name: str, expect: str, public_keys: tuple[Path, ...]) -> in
     from pipeline.attest.keys import read_all
     from pipeline.flow.auditing import audit as audit_
 
-    found = audit_(app.session(offline=True), name, expect=expect, keys=read_all(public_keys) if public_keys else ())
+    found = audit_(app.session(offline=True), name, expect=expect, keys=read_all(public_keys))
     app.answer("audit", _content(found), "\n".join(_lines(found)))
     return found.exit_code
 

@@ -50,6 +50,7 @@ def deploy(
     from pipeline.deploy.targets._base import target_of
     from pipeline.flow.deploying import Wanted, plan
     from pipeline.flow.deploying import deploy as deploy_
+    from pipeline.record.model import word_of
 
     kind = target_of(target)
     if not only and not kind.STARTS and output is None:
@@ -59,10 +60,10 @@ def deploy(
     wanted = Wanted(target, port, image, override, output)
     if only:
         planned, decision = plan(session, lock, wanted)
-        verdict = "none on record" if decision is None else "accepted" if decision.accepted else "rejected"
+        verdict = word_of(decision)
         app.answer("plan", {**_content(planned), "decision": verdict}, _planned(planned, verdict))
         return 0
-    done = deploy_(session, lock, wanted, read_all(public_keys) if public_keys else ())
+    done = deploy_(session, lock, wanted, read_all(public_keys))
     show(app, "deploy", done)
     return 0
 

@@ -58,6 +58,7 @@ def serve(
     from pipeline.flow.judge import decision_on_record
     from pipeline.flow.serve import Access
     from pipeline.flow.serve import serve as serve_
+    from pipeline.record.model import word_of
 
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("--tls-cert and --tls-key belong together", hint="give both, or neither")
@@ -75,7 +76,7 @@ def serve(
     verdicts = {}
     for lock in locks:
         decision = decision_on_record(session, lock)
-        verdict = "none on record" if decision is None else "accepted" if decision.accepted else "rejected"
+        verdict = word_of(decision)
         verdicts[lock.name] = verdict
         if verdict != "accepted":
             session.progress.note(

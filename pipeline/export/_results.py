@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.export._spdx import spdx_id
 from pipeline.export.cyclonedx_json import SPACE, document, properties
 from pipeline.lock.model import Lockfile
-from pipeline.record.model import Decision
+from pipeline.record.model import Decision, word_of
 
 _MIT = {"licenses": [{"license": {"id": "MIT"}}]}
 
@@ -114,7 +114,7 @@ def _suite(name: str, lock: Lockfile, shown: Shown) -> dict[str, Any]:
 def _verdict(shown: Shown) -> dict[str, Any]:
     decision = shown.decision
     found: dict[str, Any] = {
-        "assay:gate": "none on record" if decision is None else "accepted" if decision.accepted else "rejected",
+        "assay:gate": word_of(decision),
         "assay:decision": decision.id if decision else None,
         "assay:hardware-digest": shown.hardware_digest,
         "assay:hardware:cpu": shown.hardware.get("cpu_model"),

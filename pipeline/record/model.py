@@ -105,6 +105,11 @@ class Decision:
         return "accepted" if self.accepted else "rejected" if failed else "unknown"
 
 
+def word_of(decision: Decision | None) -> str:
+    """Return the word of a decision, or that there is none."""
+    return decision.word if decision else "none on record"
+
+
 @dataclass(frozen=True)
 class Accepted:
     """A baseline: the runs of one lock, on one engine and class of hardware, that somebody accepted for a reason."""
