@@ -204,8 +204,7 @@ def _judged(line: Line, decision: Decision | None) -> Link:
 
 
 def _runs(project: Project, decision: Decision | None) -> list[Run]:
-    found = [record.run_by_id(project.database, id) for id in (decision.run_ids if decision else ())]
-    return [run for run in found if run]
+    return record.runs_by_id(project.database, decision.run_ids if decision else ())
 
 
 def _rests(line: Line, decision: Decision | None, runs: list[Run]) -> Link:

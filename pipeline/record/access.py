@@ -47,7 +47,7 @@ def _room_told(database: Path) -> Iterator[None]:
     except (duckdb.IOException, duckdb.TransactionException) as error:
         if isinstance(error, duckdb.TransactionException) and "Failed to commit" not in str(error):
             raise
-        said = f"{database} can't be written: {_first_line(error)}"
+        said = f"{database} can't be written: {first_line(error)}"
         raise UsageError(said, hint="is the disk full? what was on record before is still there") from None
 
 
@@ -175,7 +175,7 @@ def _connect(database: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         return opened(str(database), _CLOSED | ({"memory_limit": MEMORY} if read_only else {}), read_only=read_only)
     except duckdb.Error as error:
         raise UsageError(
-            f"cannot open {database} as a results database: {_first_line(error)}",
+            f"cannot open {database} as a results database: {first_line(error)}",
             hint="if the file is damaged, move it away; assay then starts a new one",
         ) from None
 
@@ -193,5 +193,6 @@ def _create(database: Path) -> None:
     fsync_folder(database.parent)
 
 
-def _first_line(error: duckdb.Error) -> str:
+def first_line(error: duckdb.Error) -> str:
+    """Return what an error of the database says, without what it adds for programmers."""
     return next(iter(str(error).splitlines()), type(error).__name__)

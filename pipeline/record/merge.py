@@ -20,7 +20,7 @@ from pipeline.core.errors import DigestMismatch, UsageError
 from pipeline.core.files import atomic_write
 from pipeline.core.scratch import scratch
 from pipeline.record import schema
-from pipeline.record.access import MEMORY, alone, interruptible, opened, reading, writing
+from pipeline.record.access import MEMORY, alone, first_line, interruptible, opened, reading, writing
 
 CONTENTS = "record.json"
 # Rows that DuckDB gathers before it writes them. Of its usual 122,880 a few would fill the memory it may take: answers are long.
@@ -104,7 +104,7 @@ def merge(database: Path, source: Path) -> Merged:
             try:
                 return _add(connection, str(source))
             except duckdb.Error as error:
-                said = next(iter(str(error).splitlines()), "")
+                said = first_line(error)
                 raise UsageError(f"{source} does not hold what a record does: {said}") from None
 
 
@@ -174,7 +174,7 @@ def _load(folder: Path, copy: Path, migrations: int) -> None:
             try:
                 connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM read_parquet({_quoted(path)})")
             except duckdb.Error as error:
-                said = next(iter(str(error).splitlines()), "")
+                said = first_line(error)
                 raise UsageError(f"{path} does not hold the table {table}: {said}") from None
 
 
