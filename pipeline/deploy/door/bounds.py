@@ -2,7 +2,7 @@
 
 Each bound was found by breaking llama-server of the pinned commit. Far beyond one, a single request ends the process (its readers of
 grammars, schemas and arguments call themselves for each level) or keeps it for minutes. What a grammar costs can't be told by looking at
-it: an engine that such a request keeps busy for too long is started again (``flow/pulse``).
+it: an engine that such a request keeps busy for too long is started again (``runtime/pulse.py``).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class NoPooling(Rule):
             return  # nobody says that it is an embedding model
         key = f"{subject.facts.architecture}.pooling_type"
         stated = subject.header.metadata.get(key)
-        if stated or (subject.spec and subject.spec.engine.pooling):
+        if stated or subject.spec.engine.pooling:
             return
         yield self.finding(
             "neither the file nor the spec says how a text's vector is made: llama-server refuses /v1/embeddings",
