@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import socket
 import threading
 import time
@@ -24,9 +27,13 @@ from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
 from pipeline.flow.stages import do, jobs_of
 from pipeline.flow.status import Stand, status
+from pipeline.lock.load import read_lock
+from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import find_engine
+from pipeline.runtime.params import Listen, server_argv
+from pipeline.runtime.server import Running, started
 from tests import zoo
-from tests.projects import until
+from tests.projects import assay, until
 
 F16 = Path(__file__).parents[1] / "models" / "tiny-chat" / "tiny-chat-f16.gguf"
 LOCAL = Wanted("local", port=0)
@@ -84,6 +91,36 @@ def accept(project: Project) -> None:
     do(session, jobs_of(session, lock, ["lint", "check", "eval"]))
     decision = judge(session, lock)
     assert decision.accepted, decision.reasons
+
+
+@contextmanager
+def nothing_after(project: Project) -> Iterator[Project]:
+    """Let no deployment of ``small`` go on after the block."""
+    try:
+        yield project
+    finally:
+        state = read_state(folder_of(project.state, "small"))
+        if state and state.keeper.running():
+            os.kill(state.keeper.pid, signal.SIGKILL)
+
+
+def answer(project: Project, *arguments: str, code: int = 0) -> Any:
+    """Return what a command answers with ``--json``."""
+    got, out, err = assay(*arguments, "--json", project=project)
+    assert got == code, (arguments, out, err)
+    return json.loads(out)
+
+
+@contextmanager
+def engine_of(project: Project, weights: Path) -> Iterator[tuple[Running, Lockfile]]:
+    """Run the engine of the lock of ``small``, and nothing around it."""
+    lock, build = read_lock(project, "small"), find_engine()
+
+    def argv(listen: Listen, key_file: Path) -> tuple[str, ...]:
+        return server_argv(lock, weights=weights, template=None, listen=listen, key_file=key_file, threads=1)
+
+    with started((str(build.server),), build.environment, argv, 60.0) as running:
+        yield running, lock
 
 
 def key_of(state: State) -> dict[str, str]:

@@ -90,7 +90,7 @@ def run_suite(
 def scoring(model: Model, *, threads: int, gpu_layers: int = 0, scores: Path | None = None) -> Iterator[Scorer]:
     """Load a model, with the scores that were kept of it."""
     from pipeline.runtime.binding import Scorer  # numpy and llama.cpp load only when something is scored
-    from pipeline.runtime.scores import Scores
+    from pipeline.runtime.kept_scores import Scores
 
     with ExitStack() as stack:
         kept = stack.enter_context(Scores(scores, model.identity)) if scores else None

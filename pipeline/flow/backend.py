@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,11 @@ from pipeline.core.scratch import scratch
 from pipeline.deploy.door.model import Upstream
 from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session, Stored
-from pipeline.flow.watch import Watch
+from pipeline.flow.watch import Mark, Watch
 from pipeline.lock.model import Lockfile
-from pipeline.runtime.params import Listen, server_argv
+from pipeline.runtime.params import READY_WITHIN, Listen, server_argv
 from pipeline.runtime.pulse import Pulse
-from pipeline.runtime.server import READY_WITHIN, new_key, prove, short_folder, wait_ready
+from pipeline.runtime.server import new_key, prove, short_folder, wait_ready
 
 _GRACE = 2.0
 
@@ -73,16 +73,20 @@ class Backend:
 
 
 def start(
-    session: Session, lock: Lockfile, log: Path, spawned: Callable[[Process], object] = lambda process: None
+    session: Session,
+    lock: Lockfile,
+    log: Path,
+    spawned: Callable[[Process], object] = lambda process: None,
+    hashed: Mapping[Path, Mark] | None = None,
 ) -> Backend:
     """Fetch what is missing, hash every file, start the engine, and prove that it is what the lock says. ``spawned`` is told of
-    the process before it is ready; what it raises ends it.
+    the process before it is ready; what it raises ends it. ``hashed``: see ``Watch``.
 
     Raises DigestMismatch when the stored bytes are not the locked ones (now, or since they were hashed), EngineError when
     llama-server fails or says otherwise.
     """
     fetch_all(session, [lock])
-    watch = Watch(session, lock)
+    watch = Watch(session, lock, hashed)
     with ExitStack() as made:
         private = made.enter_context(scratch(short_folder()))
         process, upstream = _spawn(session, session.stored(lock), log, private)

@@ -245,9 +245,9 @@ def serving(session: Session, stored: Stored, *, resume: bool = False) -> Iterat
     """Run the locked server for evals; yields it with its argv. With ``resume``, answers are kept, and those that were kept
     of the same model, engine, machine and arguments are taken as they are."""
     from pipeline.flow.scoring import answerer
-    from pipeline.runtime.answers import Answers
     from pipeline.runtime.ask import template_caps
-    from pipeline.runtime.scores import Scores
+    from pipeline.runtime.kept_answers import Answers
+    from pipeline.runtime.kept_scores import Scores
     from pipeline.runtime.serving import Serving
 
     spec = stored.lock.spec

@@ -158,7 +158,7 @@ class Bed:
     def guard(self, engine: Engine) -> tuple[bool, str]:
         """Tell whether outputs stay near those of the default settings, and how near."""
         from pipeline.bench.prompts import text
-        from pipeline.runtime.drift import CHUNKS, CONTEXT, divergence
+        from pipeline.runtime.llama_perplexity import CHUNKS, CONTEXT, divergence
 
         build, threads = self._session.require_engine(self._stored.lock), self._session.hardware.physical_cores
         found = divergence(build, self._stored.weights, engine, text(0, 0, 2 * CHUNKS * CONTEXT), threads=threads)

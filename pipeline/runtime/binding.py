@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from pipeline.core.errors import EngineError, UsageError
 from pipeline.runtime.decoding import CELLS, Decoder
 from pipeline.runtime.embedding import Pooling, embed
+from pipeline.runtime.kept_scores import Scores
 from pipeline.runtime.packing import PACKED, Group, Pack, Packing, Tokens, common_prefix, packs
 from pipeline.runtime.readers import From, Logprob, Numbers, Reader
-from pipeline.runtime.scores import Scores
 
 SEQUENCES = PACKED.sequences
 Logprobs = tuple[float, ...]

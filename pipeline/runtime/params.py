@@ -12,6 +12,7 @@ from pipeline.gguf.header import Header
 from pipeline.gguf.memory import CHECKPOINTS, Memory, estimate
 from pipeline.lock.model import Lockfile
 
+READY_WITHIN = 600.0  # seconds that a server may take to load a model
 HARDENED = (
     "--offline",
     "--no-ui",

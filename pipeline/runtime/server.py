@@ -23,11 +23,10 @@ from pipeline.core.proc import Process, ending, spawn
 from pipeline.core.scratch import scratch
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import EngineBuild
-from pipeline.runtime.params import Listen, server_argv
+from pipeline.runtime.params import READY_WITHIN, Listen, server_argv
 from pipeline.runtime.patches import given_as
 from pipeline.runtime.sound import require_numbers
 
-READY_WITHIN = 600.0
 _LOG_LINES = 5000  # a template that is refused may stand in it
 
 
@@ -44,10 +43,12 @@ class NotReady(EngineError):
 
 @dataclass
 class Running:
-    """A server that is up. ``client`` talks to it, key included; ``props`` is what it says of itself."""
+    """A server that is up. ``client`` talks to it by its ``socket``, ``key`` included; ``props`` is what it says of itself."""
 
     process: Process
     client: httpx.Client
+    socket: Path
+    key: str
     argv: tuple[str, ...]
     load_seconds: float
     props: dict[str, Any] = field(default_factory=dict)
@@ -122,7 +123,8 @@ def started(
         )
         command = (*program, *argv(listen, key_file))
         with client, spawn(command, env=environment, log=folder / "log") as process:
-            yield Running(process, client, process.argv, wait_ready(process, listen, ready_within))
+            load_seconds = wait_ready(process, listen, ready_within)
+            yield Running(process, client, Path(listen.host), key, process.argv, load_seconds)
 
 
 def short_folder() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from pipeline.core.project import Project
 from pipeline.deploy.state import folder_of, read_state
 from tests import zoo
+from tests.deployments import answer, nothing_after
 from tests.projects import alive, assay, command_of, descendants, flip, until
 
 
@@ -23,16 +23,8 @@ from tests.projects import alive, assay, command_of, descendants, flip, until
 def accepted(tested: Project) -> Iterator[Project]:
     """A project whose gate accepted ``small``; nothing of it runs afterwards."""
     assert assay("gate", "small", project=tested)[0] == 0
-    yield tested
-    state = read_state(folder_of(tested.state, "small"))
-    if state and state.keeper.running():
-        os.kill(state.keeper.pid, signal.SIGKILL)
-
-
-def answer(project: Project, *arguments: str, code: int = 0) -> Any:
-    got, out, err = assay(*arguments, "--json", project=project)
-    assert got == code, (out, err)
-    return json.loads(out)
+    with nothing_after(tested):
+        yield tested
 
 
 def ask(deployed: dict[str, Any]) -> str | None:

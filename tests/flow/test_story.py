@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from pipeline.core.project import Project
 from pipeline.deploy.log import log_path
-from pipeline.deploy.state import folder_of, read_state
-from tests.deployments import crowd, requantize, state_of
+from tests.deployments import answer, crowd, nothing_after, requantize, state_of
 from tests.projects import alive, assay, descendants, flip, until
 
 REQUESTS = 200
@@ -26,28 +21,20 @@ REQUESTS = 200
 @pytest.fixture
 def told(project: Project) -> Iterator[Project]:
     """A cold project; nothing of it runs afterwards."""
-    yield project
-    state = read_state(folder_of(project.state, "small"))
-    if state and state.keeper.running():
-        os.kill(state.keeper.pid, signal.SIGKILL)
-
-
-def say(project: Project, *arguments: str, code: int = 0) -> Any:
-    got, out, err = assay(*arguments, "--json", project=project)
-    assert got == code, (arguments, out, err)
-    return json.loads(out)
+    with nothing_after(project):
+        yield project
 
 
 def accept(project: Project) -> None:
     """Run everything; the gate says yes."""
-    say(project, "run", "small")
-    (decision,) = say(project, "gate", "small")["decisions"]
+    answer(project, "run", "small")
+    (decision,) = answer(project, "gate", "small")["decisions"]
     assert decision["accepted"]
 
 
 def test_run_gate_deploy_ask_replace_tamper_roll_back_audit(told: Project) -> None:
     accept(told)
-    first = say(told, "deploy", "small", "--port", "0")
+    first = answer(told, "deploy", "small", "--port", "0")
     state = state_of(told)
     with crowd(state) as clients:
         clients.more(REQUESTS)
@@ -57,7 +44,7 @@ def test_run_gate_deploy_ask_replace_tamper_roll_back_audit(told: Project) -> No
     accept(told)
     with crowd(state) as clients:
         clients.more(20)
-        second = say(told, "deploy", "small")
+        second = answer(told, "deploy", "small")
         switched = time.monotonic()
         clients.more(20)
         assert set(clients.since(switched)) == {second["lock"]}
@@ -65,7 +52,7 @@ def test_run_gate_deploy_ask_replace_tamper_roll_back_audit(told: Project) -> No
     served = Counter(lock for *_, lock in clients.answers)
     assert set(served) == {first["lock"], second["lock"]} and first["lock"] != second["lock"]
     assert (second["url"], second["key_file"]) == (first["url"], first["key_file"])
-    (stand,) = say(told, "status", "--deep")["deployments"]
+    (stand,) = answer(told, "status", "--deep")["deployments"]
     assert (stand["state"], stand["ok"], stand["lock"]) == ("running", True, second["lock"])
 
     digest = second["weights"][0].removeprefix("sha256:")
@@ -74,21 +61,21 @@ def test_run_gate_deploy_ask_replace_tamper_roll_back_audit(told: Project) -> No
     flip(told.store / "blobs" / "sha256" / digest[:2] / digest)
     until(lambda: state_of(told).phase == "out of service" and not running.keeper.running())
     assert not any(alive(pid) for pid in processes)
-    (stand,) = say(told, "status", code=7)["deployments"]
+    (stand,) = answer(told, "status", code=7)["deployments"]
     assert stand["state"] == "out of service" and "other bytes than the lock names" in stand["reason"]
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{first['url']}/models", trust_env=False)
-    assert not say(told, "audit", "small", code=5)["verified"]
+    assert not answer(told, "audit", "small", code=5)["verified"]
 
-    third = say(told, "rollback", "small")
+    third = answer(told, "rollback", "small")
     assert (third["lock"], third["weights"]) == (first["lock"], first["weights"])
     with crowd(state_of(told)) as clients:
         clients.more(20)
     assert not clients.faults and {lock for *_, lock in clients.answers} == {first["lock"]}
-    (stand,) = say(told, "status", "--deep")["deployments"]
+    (stand,) = answer(told, "status", "--deep")["deployments"]
     assert stand["ok"]
 
-    seen = say(told, "audit", "small")
+    seen = answer(told, "audit", "small")
     history = [(line["action"], line["lock"]) for line in seen["history"]]
     locks = [first["lock"], second["lock"]]
     assert history == [
@@ -108,7 +95,7 @@ def test_run_gate_deploy_ask_replace_tamper_roll_back_audit(told: Project) -> No
     path = log_path(told.state)
     whole = path.read_bytes()
     path.write_bytes(whole.replace(locks[1].encode(), locks[0].encode(), 1))
-    assert "was edited" in str(say(told, "audit", "small", code=7)["links"])
+    assert "was edited" in str(answer(told, "audit", "small", code=7)["links"])
     path.write_bytes(whole)
-    say(told, "stop", "small")
-    assert say(told, "audit", "small")["verified"] and not Path(f"/proc/{running.keeper.pid}").exists()
+    answer(told, "stop", "small")
+    assert answer(told, "audit", "small")["verified"] and not Path(f"/proc/{running.keeper.pid}").exists()

@@ -14,11 +14,8 @@ from collections import Counter
 from pathlib import Path
 
 from pipeline.deploy.door.model import Limits, Upstream
-from pipeline.lock.load import read_lock
-from pipeline.runtime.build import find_engine
-from pipeline.runtime.params import Listen, server_argv
-from pipeline.runtime.server import started
 from tests.deploy.door.conftest import KEY, Front, opened
+from tests.deployments import engine_of
 from tests.fuzz.answers import exchange, fault_of
 from tests.fuzz.requests import Maker
 from tests.projects import make_project
@@ -54,17 +51,11 @@ def fuzz(
 def main() -> int:
     """Fuzz, and say what came of it."""
     seconds, seed = float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns()
-    build, weights = find_engine(), ROOT / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
+    weights = ROOT / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
     with tempfile.TemporaryDirectory() as folder:
-        lock = read_lock(make_project(Path(folder) / "project", weights), "small")
-        seen: list[tuple[Path, str]] = []
-
-        def argv(listen: Listen, key_file: Path) -> tuple[str, ...]:
-            seen.append((Path(listen.host), key_file.read_text().strip()))
-            return server_argv(lock, weights=weights, template=None, listen=listen, key_file=key_file, threads=1)
-
-        with started((str(build.server),), build.environment, argv, 60.0) as running:
-            upstream = Upstream("small", lock.weights.sha256, str(lock.digest), *seen[0], slots=2)
+        project = make_project(Path(folder) / "project", weights)
+        with engine_of(project, weights) as (running, lock):
+            upstream = Upstream("small", lock.weights.sha256, str(lock.digest), running.socket, running.key, slots=2)
             with opened(Path(folder), upstream, limits=LIMITS) as front:
                 fuzz(front, Maker(seed, KEY), 10.0)
                 before = memory(os.getpid()), memory(running.pid)

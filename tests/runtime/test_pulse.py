@@ -8,48 +8,38 @@ import httpx
 import pytest
 
 from pipeline.core.project import Project
-from pipeline.lock.load import read_lock
 from pipeline.runtime.build import EngineBuild
-from pipeline.runtime.params import Listen, server_argv
 from pipeline.runtime.pulse import Pulse
-from pipeline.runtime.server import Running, started
+from pipeline.runtime.server import Running
+from tests.deployments import engine_of
 from tests.projects import until
 
 # A grammar of a thousand things that may be there or not keeps the engine for longer than anybody waits.
 HARD = {"prompt": "a", "max_tokens": 20, "grammar": "root ::= " + '"a"? ' * 1000}
-Served = tuple[Running, Path, str]
 
 
 @pytest.fixture
-def served(engine_build: EngineBuild, cold_project: Project, tiny_chat: Path) -> Iterator[Served]:
-    """A server with its socket and its key."""
-    lock = read_lock(cold_project, "small")
-    seen: list[tuple[Path, str]] = []
-
-    def argv(listen: Listen, key_file: Path) -> tuple[str, ...]:
-        seen.append((Path(listen.host), key_file.read_text().strip()))
-        return server_argv(lock, weights=tiny_chat, template=None, listen=listen, key_file=key_file, threads=1)
-
-    with started((str(engine_build.server),), engine_build.environment, argv, 60.0) as running:
-        yield running, *seen[0]
+def served(engine_build: EngineBuild, cold_project: Project, tiny_chat: Path) -> Iterator[Running]:
+    """A server with a model of its own."""
+    with engine_of(cold_project, tiny_chat) as (running, _):
+        yield running
 
 
-def test_a_server_that_works_is_not_stuck_and_one_that_turns_in_a_circle_is(served: Served) -> None:
-    running, path, key = served
-    sound = Pulse(path, key, after=20.0, every=0.05)
+def test_a_server_that_works_is_not_stuck_and_one_that_turns_in_a_circle_is(served: Running) -> None:
+    sound = Pulse(served.socket, served.key, after=20.0, every=0.05)
     for _ in range(3):
-        running.client.post("/v1/completions", json={"prompt": "a", "max_tokens": 64, "ignore_eos": True})
+        served.client.post("/v1/completions", json={"prompt": "a", "max_tokens": 64, "ignore_eos": True})
     time.sleep(0.2)
     sound.close()
     assert not sound.stuck and not sound._thread.is_alive()
     with pytest.raises(httpx.ReadTimeout):
-        running.client.post("/v1/completions", json=HARD, timeout=1.0)
-    assert running.client.get("/health").status_code == 200  # it says that all is well
-    pulse = Pulse(path, key, after=0.5, every=0.05)
+        served.client.post("/v1/completions", json=HARD, timeout=1.0)
+    assert served.client.get("/health").status_code == 200  # it says that all is well
+    pulse = Pulse(served.socket, served.key, after=0.5, every=0.05)
     until(lambda: pulse.stuck, 10)
-    waiting = Pulse(path, key, after=60.0, every=0.05)
+    waiting = Pulse(served.socket, served.key, after=60.0, every=0.05)
     time.sleep(0.3)
-    running.process.stop(0.0)
+    served.process.stop(0.0)
     waiting.close()  # what waits for a server ends with it
     assert not waiting.stuck and not waiting._thread.is_alive()
 

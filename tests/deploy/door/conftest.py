@@ -18,10 +18,8 @@ from pipeline.core.project import Project
 from pipeline.deploy.door.beside import Beside, beside, bound
 from pipeline.deploy.door.door import Door
 from pipeline.deploy.door.model import Limits, Settings, Upstream
-from pipeline.lock.load import read_lock
 from pipeline.runtime.build import EngineBuild
-from pipeline.runtime.params import Listen, server_argv
-from pipeline.runtime.server import started
+from tests.deployments import engine_of
 from tests.projects import until
 
 KEY = "alice-0123456789abcdef"
@@ -107,16 +105,8 @@ def door(tmp_path: Path) -> Iterator[Open]:
 @pytest.fixture(scope="session")
 def engine(engine_build: EngineBuild, cold_project: Project, tiny_chat: Path) -> Iterator[Upstream]:
     """tiny-chat on a real llama-server with two slots."""
-    lock = read_lock(cold_project, "small")
-    seen: list[tuple[Path, str]] = []
-
-    def argv(listen: Listen, key_file: Path) -> tuple[str, ...]:
-        seen.append((Path(listen.host), key_file.read_text().strip()))
-        return server_argv(lock, weights=tiny_chat, template=None, listen=listen, key_file=key_file, threads=1)
-
-    with started((str(engine_build.server),), engine_build.environment, argv, 60.0):
-        path, key = seen[0]
-        yield Upstream("small", lock.weights.sha256, str(lock.digest), path, key, slots=2)
+    with engine_of(cold_project, tiny_chat) as (running, lock):
+        yield Upstream("small", lock.weights.sha256, str(lock.digest), running.socket, running.key, slots=2)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.core.errors import EngineError
 from pipeline.runtime.answer import Answer, Call, Trouble
-from pipeline.runtime.answers import Answers
-from pipeline.runtime.scores import Scores
+from pipeline.runtime.kept_answers import Answers
+from pipeline.runtime.kept_scores import Scores
 from pipeline.runtime.serving import Request
 from tests.checks.scripted import Handler, completion
 from tests.runtime.test_serving import Count, serving

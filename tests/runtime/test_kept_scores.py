@@ -13,9 +13,9 @@ import pytest
 
 from pipeline.core.errors import UsageError
 from pipeline.runtime.binding import Scorer
+from pipeline.runtime.kept_scores import Scores
 from pipeline.runtime.packing import PACKED, Group, Packing, packs
 from pipeline.runtime.readers import Logprob, Numbers, Reader
-from pipeline.runtime.scores import Scores
 
 WEIGHTS = Path(__file__).parents[2] / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
 GROUPS = [Group((1, 2 + i % 50, 300 + i), ((5, 6), (7 + i,), (8, 9, 10))) for i in range(150)]
@@ -24,7 +24,7 @@ KILLED = """
 import os, signal, sys
 from contextlib import closing
 from pathlib import Path
-from pipeline.runtime.scores import Scores
+from pipeline.runtime.kept_scores import Scores
 from tests.runtime.test_scores import GROUPS, WEIGHTS, Scorer
 
 put, done = Scores.put, []

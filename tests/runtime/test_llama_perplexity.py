@@ -9,7 +9,7 @@ import pytest
 from pipeline.bench.prompts import text
 from pipeline.core.errors import EngineError
 from pipeline.runtime.build import EngineBuild
-from pipeline.runtime.drift import Divergence, divergence
+from pipeline.runtime.llama_perplexity import Divergence, divergence
 from pipeline.spec.model import Engine
 
 TEXT = text(0, 0, 1600)

@@ -1,4 +1,4 @@
-"""Answers of before, in the file of ``runtime.scores``: what a suite that asks the server is resumed from.
+"""Answers of before, in the file of ``kept_scores``: what a suite that asks the server is resumed from.
 
 An answer is kept as it came, and judged again each time, so that a better judge needs no new answers. Its key is the request
 and how many shared the server with it, under the identity of all that answers: weights, template, engine, machine, arguments.
@@ -11,7 +11,7 @@ import json
 
 from pipeline.core.canonical import digest_of
 from pipeline.runtime.answer import Answer, Call
-from pipeline.runtime.scores import Scores
+from pipeline.runtime.kept_scores import Scores
 from pipeline.runtime.serving import Request
 
 _FORM = "answer-1"  # of what is written; another one reads nothing of this
