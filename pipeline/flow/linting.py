@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from pipeline.lint.subject import Subject, subject_from, subject_of
 
 if TYPE_CHECKING:
     from pipeline.flow.session import Session
+    from pipeline.lock.model import Lockfile
     from pipeline.runtime.build import EngineBuild
 
 _ERRORS = "warning"  # what is allowed of a file that no spec speaks for: all but errors
@@ -57,16 +58,36 @@ def lint_reference(reference: str, root: Path, choice: Choice) -> Linted:
 
 
 def lint_spec(session: Session, name: str, choice: Choice) -> Linted:
-    """Lint a locked model with its spec; it is fetched and verified first."""
+    """Lint a locked model with its spec: its files in the store, which are verified first; of weights at a hub that aren't there,
+    their headers, which must say what the lock does. Raises LockOutOfDate, and what fetching and verifying raise.
+    """
     from pipeline.flow.prepare import fetch_all, verify_all
     from pipeline.flow.stages import subject_stored
     from pipeline.spec.load import find_spec, shown
+    from pipeline.spec.sources._base import source_of
 
     lock = session.current(name)
-    fetch_all(session, [lock])
-    verify_all(session, [lock], deep=False)
     place = shown(find_spec(session.project, name))
-    return _linted(lock.name, place, subject_stored(session.stored(lock), choice.engine), lock.spec.gates.lint, choice)
+    here = session.offline or all(session.store.has(file.digest) for file in lock.shards)
+    if here or source_of(lock.source.original).LOCAL:
+        fetch_all(session, [lock])
+        verify_all(session, [lock], deep=False)
+        subject = subject_stored(session.stored(lock), choice.engine)
+    else:
+        subject = _subject_at_origin(session, lock, choice.engine)
+    return _linted(lock.name, place, subject, lock.spec.gates.lint, choice)
+
+
+def _subject_at_origin(session: Session, lock: Lockfile, engine: EngineBuild | None) -> Subject:
+    from pipeline.flow.dating import headers_of, read_template
+    from pipeline.flow.prepare import fetch_files, require_facts
+
+    session.progress.note(f"{lock.name}: its weights are not in the store: their header is read where they come from")
+    headers = headers_of(session, lock)
+    require_facts(lock, headers)
+    template = read_template(*fetch_files(session, [lock.template])) if lock.template else None
+    found = subject_from(*headers, spec=lock.spec, license_id=lock.license.id, template=template, engine=engine)
+    return replace(found, lock=lock)
 
 
 def _linted(target: str, file: str, subject: Subject, allowed: str, choice: Choice) -> Linted:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import LockOutOfDate
 from pipeline.flow.session import Session
+from pipeline.gguf.header import Header, read_header
 from pipeline.lock.diff import Change, diff
 from pipeline.lock.load import check_lock, read_lock
 from pipeline.lock.model import LockedFile, Lockfile
@@ -28,10 +29,15 @@ def check(session: Session, name: str) -> list[Change]:
 
 def fetch_all(session: Session, locks: Iterable[Lockfile], *, limit_rate: int | None = None) -> list[Path]:
     """Bring every file of the locks into the store; ``limit_rate`` is in bytes a second."""
+    return fetch_files(session, [file for lock in locks for file in lock.files], limit_rate=limit_rate)
+
+
+def fetch_files(session: Session, files: Sequence[LockedFile], *, limit_rate: int | None = None) -> list[Path]:
+    """Bring some files of locks into the store, as ``fetch_all``."""
     register(session.project, session.store)
     return fetch_together(
         session.store,
-        [file for lock in locks for file in lock.files],
+        files,
         session.project.root,
         offline=session.offline,
         progress=session.progress,
@@ -71,18 +77,17 @@ def verify_all(session: Session, locks: Iterable[Lockfile], *, deep: bool, must:
         good = {result.file.digest for result in results if result.ok}
         for lock in locks:
             if {file.digest for file in lock.shards} <= good:
-                _check_facts(session, lock)
+                require_facts(lock, [read_header(session.store.path(file.digest)) for file in lock.shards])
     return results
 
 
-def _check_facts(session: Session, lock: Lockfile) -> None:
-    """Compare the facts in a lock with the stored weights. Where the spec states the digest, they were read when nobody had
-    hashed the bytes yet. Facts that the lock doesn't know, from a newer Assay, don't count.
+def require_facts(lock: Lockfile, headers: Sequence[Header]) -> None:
+    """Compare the facts in a lock with the headers of its weights. Where the spec states the digest, they were read when nobody
+    had hashed the bytes yet. Facts that the lock doesn't know, from a newer Assay, don't count. Raises LockOutOfDate.
     """
     from pipeline.gguf.facts import facts_of
-    from pipeline.gguf.header import read_header
 
-    facts = facts_of(*(read_header(session.store.path(file.digest)) for file in lock.shards)).summary()
+    facts = facts_of(*headers).summary()
     changes = diff(lock.gguf, {key: value for key, value in facts.items() if key in lock.gguf}, "gguf")
     if changes:
         listed = "\n".join(f"  {change}" for change in changes)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.errors import UsageError
+from pipeline.core.errors import LockOutOfDate, NetworkError, UsageError
 from pipeline.core.project import Project
 from pipeline.flow.linting import Choice, kind_of, lint_all
 from pipeline.flow.locking import make_lock
@@ -14,6 +14,7 @@ from pipeline.flow.session import Session
 from pipeline.flow.stages import do, jobs_of
 from pipeline.lint.formats._base import Linted, fingerprint
 from pipeline.lint.model import Stage
+from pipeline.lock.load import write_lock
 from pipeline.runtime.build import EngineBuild, EngineIdentity
 from tests import zoo
 from tests.hubs.huggingface import hub
@@ -51,6 +52,38 @@ def test_a_model_is_judged_before_it_is_downloaded(faulty: Path, monkeypatch: py
         ranges = [request.range for request in upstream.requests if request.server == "cdn"]
     assert found.file == f"hf://org/big@{commit}/big-Q8_0.gguf" and "A201" in codes(found) and not found.accepted
     assert ranges == ["bytes=0-1048575"], "the weights stay where they are"
+
+
+def test_a_locked_model_is_judged_by_its_header_until_its_weights_are_here(
+    project: Project, faulty: Path, engine_build: EngineBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, choice = Session(project), Choice(engine=engine_build)
+    with hub() as upstream:
+        monkeypatch.setenv("HF_ENDPOINT", upstream.url)
+        padded = faulty.with_name("big-Q8_0.gguf")
+        padded.write_bytes(faulty.read_bytes() + bytes(64 << 20))
+        upstream.add_repo("org/big", {"big-Q8_0.gguf": padded})
+        edit(project.specs / "small.yaml", "file:../models/small.gguf", "hf://org/big:Q8_0")
+        lock = make_lock(session, "small").lock
+        upstream.requests.clear()
+        (found,) = lint_all(session, ["small"], project.root, choice)
+        ranges = [request.range for request in upstream.requests if request.server == "cdn"]
+        assert "A201" in codes(found) and found.file.endswith("small.yaml")
+        assert ranges == ["bytes=0-1048575"] and not session.store.has(lock.weights.digest)
+
+        claimed = lock.model_copy(update={"gguf": lock.gguf | {"quantization": "Q4_K_M"}})
+        write_lock(project, claimed)
+        with pytest.raises(LockOutOfDate, match="says other things"):
+            lint_all(session, ["small"], project.root, choice)
+        write_lock(project, lock)
+        with pytest.raises(NetworkError):
+            lint_all(Session(project, offline=True), ["small"], project.root, choice)
+
+        fetch_all(session, [lock])
+        (whole,) = lint_all(session, ["small"], project.root, choice)
+    assert (codes(found), dict(found.not_evaluated)) == (codes(whole), dict(whole.not_evaluated)), (
+        "the engine was asked too"
+    )
 
 
 def test_rules_are_chosen_by_how_they_begin(faulty: Path) -> None:
