@@ -55,7 +55,7 @@ def serve(
     assay serve tiny-chat my-model --memory 8GiB --idle 10m
     curl http://127.0.0.1:8080/v1/models -H "Authorization: Bearer $(cat .assay/serve/tiny-chat/key)"
     """
-    from pipeline.flow.judge import decision_on_record
+    from pipeline.flow.decided import decision_on_record
     from pipeline.flow.serve import Access
     from pipeline.flow.serve import serve as serve_
     from pipeline.record.model import word_of

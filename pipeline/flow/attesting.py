@@ -14,11 +14,10 @@ from pipeline.attest.keys import PrivateKey, PublicKey
 from pipeline.attest.statements import provenance, summary
 from pipeline.core.digest import Digest
 from pipeline.core.files import atomic_write
-from pipeline.flow.judge import decision_on_record
+from pipeline.flow.decided import decision_on_record
 from pipeline.flow.prepare import verify_all
 from pipeline.flow.session import Session
 from pipeline.lock.model import Lockfile
-from pipeline.report.build import decision_digest
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def attest(session: Session, lock: Lockfile, key: PrivateKey, folder: Path) -> M
         missing.append(f"the gate's decision: none on record for this engine and hardware (assay run {lock.name})")
     else:
         inputs = [(f"assay:attestation/{lock.name}/{PROVENANCE_FILE}", Digest.of(made[PROVENANCE_FILE].encode()))]
-        statement = summary(lock, decision, decision_digest(decision), inputs, __version__)
+        statement = summary(lock, decision, decision.digest, inputs, __version__)
         made[SUMMARY_FILE] = written(seal(statement, key))
     if key.public.is_ec:
         made[BUNDLE_FILE] = written(bundle(lock, key))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.attest.keys import PublicKey
-from pipeline.core.canonical import digest_of, plain
+from pipeline.core.canonical import digest_of
 from pipeline.core.errors import AssayError, DeployError, DigestMismatch, NotSigned
 from pipeline.core.project import Project
 from pipeline.deploy.history import Wish, standing
@@ -107,21 +107,6 @@ def audit(session: Session, name: str, *, expect: str = "", keys: Sequence[Publi
     )
 
 
-def evidence(project: Project, decision: Decision) -> dict[str, str]:
-    """Return the digests of the runs that a decision rests on, as they are on record."""
-    return {run.id: run_digest(run) for run in _runs(project, decision)}
-
-
-def run_digest(run: Run) -> str:
-    """Return the digest of a run with all its rows, as it is on record."""
-    return str(digest_of(plain(asdict(run))))
-
-
-def decision_digest(decision: Decision) -> str:
-    """Return the digest of a decision as it is on record."""
-    return str(digest_of(plain(asdict(decision))))
-
-
 def _attested(session: Session, lock: Lockfile, keys: Sequence[PublicKey]) -> Link:
     try:
         found = signed(session, lock, keys)
@@ -194,7 +179,7 @@ def _judged(line: Line, decision: Decision | None) -> Link:
     if not decision:
         said = f"{event.decision['id']} is not on record for this lock, engine and hardware"
         return Link("decision", said, DEPLOYMENT)
-    if (have := decision_digest(decision)) != event.decision["digest"]:
+    if (have := decision.digest) != event.decision["digest"]:
         said = f"{decision.id} was edited since\n  want {event.decision['digest']}\n  got  {have}"
         return Link("decision", said, DEPLOYMENT)
     if not decision.accepted:
@@ -217,7 +202,7 @@ def _rests(line: Line, decision: Decision | None, runs: list[Run]) -> Link:
         key = run.key
         if (key.lock_digest, key.engine_digest, key.hardware_digest) != (event.lock, event.engine, event.hardware):
             faults.append(f"run {run.id} is of another lock, engine or class of hardware")
-        if run.id in want and run_digest(run) != want[run.id]:
+        if run.id in want and run.digest != want[run.id]:
             faults.append(f"run {run.id} was edited since it was deployed on")
     if faults:
         return Link("results", "\n".join(faults), DEPLOYMENT)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from pipeline.export._results import Number, Shown, numbers, render_with
-from pipeline.flow.judge import decision_on_record
+from pipeline.flow.decided import decision_on_record
 from pipeline.flow.session import Session
 from pipeline.flow.stages import recorded
 from pipeline.gate.decide import current

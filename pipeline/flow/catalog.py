@@ -8,7 +8,7 @@ from enum import StrEnum
 from pipeline import __version__
 from pipeline.checks.model import Verdict
 from pipeline.core.errors import AssayError, LockOutOfDate
-from pipeline.flow.judge import same_policy
+from pipeline.flow.decided import same_policy
 from pipeline.flow.session import Session
 from pipeline.flow.stages import jobs_of
 from pipeline.lock.model import Lockfile

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline import __version__
 from pipeline.core.files import atomic_write
 from pipeline.flow.baseline import baseline_of
+from pipeline.flow.decided import here
 from pipeline.flow.session import Session
 from pipeline.flow.stages import recorded
 from pipeline.flow.trends import against_baseline, trends_of
@@ -23,24 +24,12 @@ from pipeline.record.read import decisions_of
 from pipeline.report.build import build
 from pipeline.report.model import Report
 from pipeline.report.render import formats, render
-from pipeline.spec.policy import Policy
 
 
 def judge(session: Session, lock: Lockfile) -> Decision:
     """Decide on a lock from its runs on record. The same verdict on the same runs is recorded once."""
     with keeping(session.project.database):
         return _judge(session, lock, recorded(session, lock), baseline_of(session, lock))
-
-
-def decision_on_record(session: Session, lock: Lockfile) -> Decision | None:
-    """Return the newest decision on a lock for this engine and hardware, by the policy of now; None where there is none."""
-    found = decisions_of(session.project.database, str(lock.digest), *_here(session, lock))
-    return found[0] if found and same_policy(found[0], session.policy) else None
-
-
-def same_policy(decision: Decision, policy: Policy) -> bool:
-    """Tell whether a decision was made by this policy."""
-    return decision.spec_gates.get("policy") == (None if policy.mode == "off" else policy.content())
 
 
 def report_of(session: Session, lock: Lockfile) -> Report:
@@ -52,7 +41,7 @@ def report_of(session: Session, lock: Lockfile) -> Report:
 def _report_of(session: Session, lock: Lockfile) -> Report:
     runs, accepted = recorded(session, lock), baseline_of(session, lock)
     decision = _judge(session, lock, runs, accepted)
-    engine, machine = _here(session, lock)
+    engine, machine = here(session, lock)
     counting = tuple(current(lock, engine, machine, runs))
     report = build(
         lock,
@@ -82,7 +71,7 @@ def write_reports(session: Session, report: Report, *, again: bool = True) -> li
 
 
 def _judge(session: Session, lock: Lockfile, runs: list[Run], before: Baseline | None) -> Decision:
-    engine, machine = _here(session, lock)
+    engine, machine = here(session, lock)
     now = datetime.now(UTC)
     id = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     decision = decide(lock, engine, machine, runs, now, id, policy=session.policy, baseline=before)
@@ -91,10 +80,6 @@ def _judge(session: Session, lock: Lockfile, runs: list[Run], before: Baseline |
         return earlier[0]
     session.recorder.add_decision(decision)
     return decision
-
-
-def _here(session: Session, lock: Lockfile) -> tuple[str, str]:
-    return str(session.require_engine(lock).identity.digest), str(session.hardware.digest)
 
 
 def _marks(report: Report) -> tuple[str | None, str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pipeline.bench.model import BenchRow
 from pipeline.checks.model import Cause, Outcome, Verdict
+from pipeline.core.canonical import digest_of, plain
 from pipeline.evals.model import EvalResult
 from pipeline.lint.model import Finding, NotJudged
 
@@ -57,6 +58,11 @@ class Run:
     seed: int | None = None
     outputs_digest: str = ""
 
+    @property
+    def digest(self) -> str:
+        """The digest of everything it says, all its rows included."""
+        return str(digest_of(plain(asdict(self))))
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -103,6 +109,11 @@ class Decision:
         """
         failed = any(one.verdict is Verdict.FAIL and not one.holds for one in self.reasons)
         return "accepted" if self.accepted else "rejected" if failed else "unknown"
+
+    @property
+    def digest(self) -> str:
+        """The digest of everything it says."""
+        return str(digest_of(plain(asdict(self))))
 
 
 def word_of(decision: Decision | None) -> str:

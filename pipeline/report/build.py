@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from pipeline.core.canonical import digest_of
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Decision, Run
 from pipeline.report.model import Bounds, Command, Fact, Link, Report
@@ -57,12 +55,6 @@ def build(
         generated=generated,
         version=version,
     )
-
-
-def decision_digest(decision: Decision) -> str:
-    """Return the digest of everything a decision says."""
-    content = asdict(decision) | {"decided": decision.decided.isoformat()}
-    return str(digest_of(content))
 
 
 def facts_of(content: Mapping[str, Any], before: str = "") -> Iterator[Fact]:
@@ -130,7 +122,7 @@ def _chain(
     if decision is None:
         yield Link("Decision", "not judged yet", ())
     else:
-        yield Link("Decision", decision.word, ((decision.id, decision_digest(decision)),))
+        yield Link("Decision", decision.word, ((decision.id, decision.digest),))
 
 
 def _commands(lock: Lockfile) -> tuple[Command, ...]:

@@ -12,7 +12,8 @@ from pipeline.core.errors import SpecError, UsageError
 from pipeline.core.project import Project
 from pipeline.flow.baseline import accept, baseline_of, baselines
 from pipeline.flow.catalog import Entry, State, catalog
-from pipeline.flow.judge import decision_on_record, judge
+from pipeline.flow.decided import decision_on_record
+from pipeline.flow.judge import judge
 from pipeline.flow.session import Session
 from tests.projects import edit
 

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.core.errors import EngineError, UsageError
 from pipeline.core.project import Project
+from pipeline.flow.decided import decision_on_record
 from pipeline.flow.engines import Comparison, Difference, compare_engines
-from pipeline.flow.judge import decision_on_record
 from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session
 from pipeline.flow.stages import subject_stored

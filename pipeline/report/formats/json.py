@@ -10,7 +10,6 @@ from typing import Any
 from pipeline.core.canonical import plain
 from pipeline.record.model import Decision, Run
 from pipeline.record.rates import tallies
-from pipeline.report.build import decision_digest
 from pipeline.report.model import Report
 
 SUFFIX = "json"
@@ -48,7 +47,7 @@ def render(report: Report) -> str:
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
-    return asdict(decision) | {"digest": decision_digest(decision)}
+    return asdict(decision) | {"digest": decision.digest}
 
 
 def _run(run: Run, counts: bool) -> dict[str, Any]:
