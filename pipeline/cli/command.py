@@ -18,6 +18,7 @@ from pipeline.core.errors import AssayError, SpecError, refusal
 from pipeline.report.text import visible
 
 if TYPE_CHECKING:
+    from pipeline.core.project import Project
     from pipeline.flow.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,14 +34,19 @@ class App:
     engine: Path | None
     answered: bool = field(default=False, init=False)
 
+    def project(self) -> Project:
+        """Return the project. Raises UsageError where there is none."""
+        from pipeline.core.project import Project
+
+        return Project.find(self.folder)
+
     def session(self, *, offline: bool = False) -> Session:
         """Return the session of the project. Raises UsageError where there is none."""
         from pipeline.cli.console import progress_for
-        from pipeline.core.project import Project
         from pipeline.flow.session import Session
 
         progress = progress_for(self.quiet)
-        return Session(Project.find(self.folder), progress=progress, engine_path=self.engine, offline=offline)
+        return Session(self.project(), progress=progress, engine_path=self.engine, offline=offline)
 
     def answer(self, schema: str, content: dict[str, Any], text: str, *, exact: bool = False) -> None:
         """Print the result: ``content`` as JSON with its schema, or ``text`` for people.

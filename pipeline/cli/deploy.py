@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,16 @@ import click
 from pipeline.cli.command import NAME, PUBLIC_KEYS, App, command
 
 if TYPE_CHECKING:
+    from pipeline.attest.keys import PublicKey
     from pipeline.deploy.plan import Plan
     from pipeline.flow.deploying import Deployed
+
+LOCAL = "local"
 
 
 @command
 @NAME
-@click.option("--target", default="local", show_default=True, help="local, systemd, quadlet, compose or kube.")
+@click.option("--target", default=LOCAL, show_default=True, help="local, systemd, quadlet, compose or kube.")
 @click.option("--plan", "only", is_flag=True, help="Show what would be done; nothing is written or started.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The folder for the files that are written.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Default: as it is, or the spec's; 0 takes a free one.")
@@ -45,27 +49,39 @@ def deploy(
     assay deploy tiny-chat --target systemd --plan
     assay deploy tiny-chat --target kube -o deploy/ --image ghcr.io/ggml-org/llama.cpp@sha256:…
     """
-    from pipeline.attest.keys import read_all
-    from pipeline.core.errors import UsageError
-    from pipeline.deploy.targets._base import target_of
-    from pipeline.flow.deploying import Wanted, plan
-    from pipeline.flow.deploying import deploy as deploy_
-    from pipeline.record.model import word_of
+    from pipeline.flow.ahead import ahead
 
-    kind = target_of(target)
-    if not only and not kind.STARTS and output is None:
-        raise UsageError(f"{target} writes files", hint="name a folder for them with -o, or look at them with --plan")
-    session = app.session(offline=only)
-    lock = session.current(name)
-    wanted = Wanted(target, port, image, override, output)
-    if only:
-        planned, decision = plan(session, lock, wanted)
-        verdict = word_of(decision)
-        app.answer("plan", {**_content(planned), "decision": verdict}, _planned(planned, verdict))
-        return 0
-    done = deploy_(session, lock, wanted, read_all(public_keys))
-    show(app, "deploy", done)
+    with ExitStack() as held:
+        # Its imports and ours take as long as all else of a small model: they go side by side.
+        keeper = held.enter_context(ahead(app.project(), app.engine, name)) if target == LOCAL and not only else None
+        from pipeline.core.errors import UsageError
+        from pipeline.deploy.targets._base import target_of
+        from pipeline.flow.deploying import Wanted, plan
+        from pipeline.flow.deploying import deploy as deploy_
+        from pipeline.record.model import word_of
+
+        if not only and not target_of(target).STARTS and output is None:
+            raise UsageError(
+                f"{target} writes files", hint="name a folder for them with -o, or look at them with --plan"
+            )
+        session = app.session(offline=only)
+        lock = session.current(name)
+        wanted = Wanted(target, port, image, override, output)
+        if only:
+            planned, decision = plan(session, lock, wanted)
+            verdict = word_of(decision)
+            app.answer("plan", {**_content(planned), "decision": verdict}, _planned(planned, verdict))
+        else:
+            show(app, "deploy", deploy_(session, lock, wanted, _keys(public_keys), keeper))
     return 0
+
+
+def _keys(paths: tuple[Path, ...]) -> tuple[PublicKey, ...]:
+    if not paths:
+        return ()
+    from pipeline.attest.keys import read_all  # cryptography, which most deployments do without
+
+    return read_all(paths)
 
 
 def show(app: App, schema: str, done: Deployed) -> None:

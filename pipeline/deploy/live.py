@@ -15,6 +15,15 @@ from pipeline.deploy.log import Event
 _OWN = ("--host", "--port", "--api-key-file")
 
 
+_LOOKS = ("device", "inode", "size", "mtime_ns", "ctime_ns")
+
+
+def marks_of(event: Event) -> dict[Path, tuple[int, int, int, int, int]]:
+    """Return how the files of a deployment looked just before they were hashed for it: device, inode, size and times."""
+    looks = {Path(one["path"]): [int(one[key]) for key in _LOOKS] for one in event.proof}
+    return {path: (device, inode, size, mtime, ctime) for path, (device, inode, size, mtime, ctime) in looks.items()}
+
+
 def drift_of_files(event: Event, *, deep: bool) -> list[str]:
     """Return in what the files of a deployment differ from what they were when it was made. A file that looks otherwise is hashed; with
     ``deep`` each is.
@@ -27,7 +36,7 @@ def _file(proof: dict[str, Any], deep: bool) -> Iterator[str]:
     try:
         found = path.stat()
         looks = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        if looks == tuple(proof[key] for key in ("device", "inode", "size", "mtime_ns", "ctime_ns")) and not deep:
+        if looks == tuple(proof[key] for key in _LOOKS) and not deep:
             return
         digest = str(Digest.of_file(path))
     except OSError as error:

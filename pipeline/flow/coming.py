@@ -11,6 +11,7 @@ from pipeline.core.errors import AssayError, DigestMismatch, EngineError
 from pipeline.core.proc import Process
 from pipeline.core.project import Project
 from pipeline.deploy.kept import kept
+from pipeline.deploy.live import marks_of
 from pipeline.deploy.log import Line
 from pipeline.deploy.state import folder_of
 from pipeline.flow.backend import Backend, start
@@ -22,10 +23,15 @@ _LOGS_KEPT = 5
 
 
 class Coming:
-    """It is verified, started, proven and asked a first prompt. ``asked``: somebody asked the deployment to go over to it."""
+    """It is verified, started, proven and asked a first prompt. ``asked``: somebody asked the deployment to go over to it.
+    ``hashed``: who wrote the line hashed all files just now, and those that look as they did then need no second time.
+    """
 
-    def __init__(self, project: Project, line: Line, engine: Path | None, *, asked: bool = False) -> None:
+    def __init__(
+        self, project: Project, line: Line, engine: Path | None, *, asked: bool = False, hashed: bool = False
+    ) -> None:
         self.line, self.engine, self.asked = line, engine, asked
+        self._hashed = marks_of(line.event) if hashed else None
         self._project, self._process = project, list[Process]()
         self._over, self._came = threading.Event(), Future[Backend]()
         self._thread = threading.Thread(target=self._run, name="coming", daemon=True)
@@ -64,7 +70,7 @@ class Coming:
         engine = str(session.require_engine(lock).identity.digest)
         if engine != event.engine:
             raise DigestMismatch(f"the engine is another than was deployed\n  want {event.engine}\n  got  {engine}")
-        backend = start(session, lock, self._log(), self._spawned)
+        backend = start(session, lock, self._log(), self._spawned, self._hashed)
         try:
             canary(backend)
             backend.look()

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.attest.keys import PublicKey
 from pipeline.core.errors import FINDINGS, AssayError, DeployError
 from pipeline.core.files import atomic_write, locked
 from pipeline.deploy.history import Standing, Wish, back, base_of, standing
@@ -18,10 +17,9 @@ from pipeline.deploy.plan import Plan, require_fits
 from pipeline.deploy.state import State, folder_of
 from pipeline.deploy.switch import clear_switch, too_much
 from pipeline.deploy.targets._base import target_of
-from pipeline.flow.attesting import signed
-from pipeline.flow.auditing import decision_digest, evidence
+from pipeline.flow.ahead import Ahead
+from pipeline.flow.decided import decision_on_record, evidence
 from pipeline.flow.handover import failure_of, settle, settled, stays, switch
-from pipeline.flow.judge import decision_on_record
 from pipeline.flow.keeping import begin, end
 from pipeline.flow.ordering import Wanted, actor, event_of, memory_of, order_of
 from pipeline.flow.prepare import fetch_all
@@ -29,6 +27,9 @@ from pipeline.flow.session import Session
 from pipeline.gguf.memory import Memory
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Decision
+
+if TYPE_CHECKING:
+    from pipeline.attest.keys import PublicKey
 
 __all__ = ["Deployed", "NotAccepted", "Wanted", "deploy", "plan", "rollback", "standing_of", "stop"]
 
@@ -59,22 +60,25 @@ def plan(session: Session, lock: Lockfile, wanted: Wanted) -> tuple[Plan, Decisi
     return target_of(wanted.target).render(order), decision
 
 
-def deploy(session: Session, lock: Lockfile, wanted: Wanted, keys: Sequence[PublicKey] = ()) -> Deployed:
+def deploy(
+    session: Session, lock: Lockfile, wanted: Wanted, keys: Sequence[PublicKey] = (), keeper: Ahead | None = None
+) -> Deployed:
     """Deploy a lock: plan, hash every byte, record, write or start. What runs under this name answers until the new engine does, and goes
     on when that does not come up. On another port it is stopped first, and started again when the new model does not come up.
     Where there are ``keys``, one of them must attest the lock, and that the gate accepted it; whose they were is recorded.
+    ``keeper`` may have been started ahead.
 
     Raises NotAccepted, NotSigned, DigestMismatch, EngineError, UsageError, DeployError when it does not come up.
     """
     planned, decision = plan(session, lock, wanted)
     require_accepted(lock, decision, wanted.override)
-    signers = sorted({one.key.id for one in signed(session, lock, keys)}) if keys else []
+    signers = _signers(session, lock, keys) if keys else []
     event = event_of(session, lock, planned, wanted)
     event = replace(event, options=event.options | {"signed_by": signers}) if signers else event
     if decision:
         runs = evidence(session.project, decision)
-        event = replace(event, decision={"id": decision.id, "digest": decision_digest(decision), "runs": runs})
-    return _apply(session, lock, planned, event, wanted.output)
+        event = replace(event, decision={"id": decision.id, "digest": decision.digest, "runs": runs})
+    return _apply(session, lock, planned, event, wanted.output, keeper)
 
 
 def rollback(session: Session, name: str, steps: int) -> Deployed:
@@ -137,7 +141,15 @@ def require_accepted(lock: Lockfile, decision: Decision | None, override: str) -
     raise NotAccepted(said, hint="--override REASON deploys it all the same, and the reason is recorded")
 
 
-def _apply(session: Session, lock: Lockfile, planned: Plan, event: Event, output: Path | None) -> Deployed:
+def _signers(session: Session, lock: Lockfile, keys: Sequence[PublicKey]) -> list[str]:
+    from pipeline.flow.attesting import signed
+
+    return sorted({one.key.id for one in signed(session, lock, keys)})
+
+
+def _apply(
+    session: Session, lock: Lockfile, planned: Plan, event: Event, output: Path | None, keeper: Ahead | None = None
+) -> Deployed:
     """Do what was planned: the only place with effects."""
     state, path = session.project.state, log_path(session.project.state)
     folder = folder_of(state, lock.name)
@@ -161,7 +173,7 @@ def _apply(session: Session, lock: Lockfile, planned: Plan, event: Event, output
             end(folder)
             clear_switch(folder)
             line = append(path, event, datetime.now(UTC))
-            begun = begin(session, line, folder)
+            begun = begin(session, line, folder, keeper, hashed=True)
             if begun.phase == "running":
                 return Deployed(line, planned, begun)
             why = failure_of(session, line, begun.reason)

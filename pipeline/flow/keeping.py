@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,21 +11,22 @@ from pathlib import Path
 from pipeline.core.errors import DeployError
 from pipeline.deploy.log import Line
 from pipeline.deploy.state import Alive, State, read_state, start_of
+from pipeline.flow.ahead import Ahead
 from pipeline.flow.session import Session
-from pipeline.runtime.server import READY_WITHIN
+from pipeline.runtime.params import READY_WITHIN
 
-_POLL = 0.05
+_POLL = 0.02
 _END_WITHIN = 60.0
 
 
-def begin(session: Session, line: Line, folder: Path) -> State:
-    """Start the keeper of a line of the log, and wait until it answers or gives up; returns how it stands."""
+def begin(session: Session, line: Line, folder: Path, keeper: Ahead | None = None, *, hashed: bool = False) -> State:
+    """Start the keeper of a line of the log, or take one that was started ahead; wait until it answers or gives up, and return how it
+    stands. ``hashed``: all files were hashed for the line just now.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    # -P: no folder that the user happens to be in brings modules of its own.
-    argv = [sys.executable, "-P", "-m", "pipeline.flow.supervise", str(session.project.root.resolve()), line.digest]
-    if session.engine_path:
-        argv.append(str(session.engine_path.resolve()))
-    pid = _spawn(argv, folder / "log")
+    keeper = keeper or Ahead(session.project.root, session.engine_path)
+    keeper.tell(line.digest, folder / "log", hashed=hashed)
+    pid = keeper.pid
     alive, deadline = Alive(pid, start_of(pid)), time.monotonic() + READY_WITHIN + 60
     try:
         with session.progress.task(f"start {line.event.name}"):
@@ -57,17 +57,6 @@ def end(folder: Path) -> None:
         raise DeployError(f"process {pid} keeps it up, and is another user's", hint="stop it as that user")
     if not _gone(found.keeper, _END_WITHIN):
         raise DeployError(f"process {pid} does not end", hint=f"see {folder / 'log'}")
-
-
-def _spawn(argv: list[str], log: Path) -> int:
-    """Start a program in a session of its own, so that it stays when the terminal goes; returns its number."""
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
-        outputs = [(os.POSIX_SPAWN_DUP2, handle, number) for number in (1, 2)]
-        return os.posix_spawn(argv[0], argv, os.environ, file_actions=[*actions, *outputs], setsid=True)
-    finally:
-        os.close(handle)
 
 
 def _tell(pid: int) -> bool:

@@ -76,10 +76,10 @@ def actor(session: Session) -> dict[str, Any]:
 
 def event_of(session: Session, lock: Lockfile, planned: Plan, wanted: Wanted) -> Event:
     """Return what the deployment log is told, after every byte of the model was hashed. Raises DigestMismatch, EngineError."""
-    verify_all(session, [lock], deep=True)
+    proof = [mark(session.store.path(file.digest), file.digest) for file in lock.files]
+    verify_all(session, [lock], deep=True)  # after the marks: a file that changes meanwhile gets others
     build = session.require_engine(lock)
     template = lock.template.sha256 if lock.template else lock.gguf.get("template_digest")
-    proof = [mark(session.store.path(file.digest), file.digest) for file in lock.files]
     proof += [mark(path, Digest.parse(digest)) for path, digest in sorted(build.files().items())]
     return Event(
         lock.name,

@@ -1,4 +1,5 @@
-"""``python -m pipeline.flow.supervise ROOT LINE [ENGINE]``: keep one local deployment up, as a line of the deployment log says.
+"""``python -m pipeline.flow.supervise ROOT [ENGINE]``: keep one local deployment up, as a line of the deployment log says; which, a
+line of JSON on stdin tells (see ``keeping.Ahead``).
 
 Each start verifies first. After a crash the engine is started again, ever later, and requests wait; a crash loop ends it, with the reason.
 Files that change take it out of service, and so does an engine that is no longer what was deployed. What ended it is recorded. When it is
@@ -7,6 +8,8 @@ asked to (``deploy/switch.py``), it goes over to another line of the log: the fr
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import sys
 import threading
@@ -57,6 +60,7 @@ class Keeper:
     line: Line
     engine: Path | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
+    hashed: bool = False
     _serving: Backend | None = None
     _coming: Coming | None = None
     _leaving: Leaving = field(default_factory=Leaving)
@@ -98,7 +102,7 @@ class Keeper:
         settings = settings_of(Access(), folder, HOST)
         settings.check()
         held.callback(self._let_go)
-        self._coming = first = Coming(self.project, self.line, self.engine)
+        self._coming = first = Coming(self.project, self.line, self.engine, hashed=self.hashed)
         while not first.wait(_TICK):
             if self.stopping.is_set():
                 return "stopped", ""
@@ -266,15 +270,28 @@ def port_of(project: Project, line: Line) -> int:
     return kept(project.state, line.event.lock).spec.deploy.port if port is None else int(port)
 
 
+def _write_to(log: Path) -> None:
+    """Let go of all that belongs to who started us."""
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    for number, one in enumerate((nothing, handle, handle)):
+        os.dup2(one, number)
+    os.close(nothing)
+    os.close(handle)
+
+
 def main(arguments: list[str]) -> int:
     """Keep up what a line of the log says; returns the exit code."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if not (told := sys.stdin.readline()):  # nothing is to be kept up after all
+        return 0
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    root, digest, *engine = arguments
-    project = Project(Path(root))
-    (line,) = [one for one in read(log_path(project.state)).lines if one.digest == digest]
-    return Keeper(project, line, Path(engine[0]) if engine else None, stopping).run()
+    root, *engine = arguments
+    project, errand = Project(Path(root)), json.loads(told)
+    _write_to(Path(errand["log"]))
+    (line,) = [one for one in read(log_path(project.state)).lines if one.digest == errand["line"]]
+    return Keeper(project, line, Path(engine[0]) if engine else None, stopping, errand["hashed"]).run()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.core.errors import DigestMismatch
@@ -15,14 +16,15 @@ Mark = tuple[int, int, int, int, int]
 
 class Watch:
     """The served files of a lock, from before they are hashed on. The stored bytes are hashed again when a file's mark
-    moves.
+    moves. ``hashed`` are the marks that files had just before somebody hashed them and found them right.
     """
 
-    def __init__(self, session: Session, lock: Lockfile) -> None:
+    def __init__(self, session: Session, lock: Lockfile, hashed: Mapping[Path, Mark] | None = None) -> None:
         self._session, self._lock = session, lock
         self._paths = [session.store.path(file.digest) for file in lock.files]
         self._marks = self._now()
-        verify_all(session, [lock], deep=True)
+        if not hashed or self._marks != [hashed.get(path) for path in self._paths]:
+            verify_all(session, [lock], deep=True)
 
     def look(self) -> None:
         """Raise DigestMismatch when the bytes are others now, or the file is another one than that which was opened."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from pipeline.flow.deploying import Wanted, deploy, rollback
 from pipeline.flow.session import Session
 from pipeline.flow.supervise import Keeper
 from tests.deployments import Stream, crowd, log_of, requantize, stand, state_of
-from tests.projects import alive, descendants, flip, until
+from tests.projects import alive, descendants, flip, start, until
 
 
 @dataclass
@@ -95,7 +96,7 @@ class Begun(Exception):
         self.line = line
 
 
-def begin_nothing(session: Session, line: Line, folder: Path) -> None:
+def begin_nothing(session: Session, line: Line, *_: Any, **__: Any) -> None:
     raise Begun(line)
 
 
@@ -132,18 +133,19 @@ def test_a_stop_meanwhile_ends_both_and_tells_what_never_answered(kept: Kept) ->
 
 
 def test_the_next_command_waits_for_what_the_one_before_asked_for(kept: Kept) -> None:
-    putting = kept.ask()
+    requantize(kept.project)
+    asked = len(kept.held)
+    dead = start("deploy", "small", "--override", "a test", project=kept.project)
+    until(lambda: len(kept.held) > asked)
+    dead.kill()
+    dead.communicate()
     backs: list[str] = []
     back = threading.Thread(target=lambda: backs.append(rollback(Session(kept.project), "small", 1).line.event.action))
-    folder = folder_of(kept.project.state, "small")
-    (folder / "command").unlink()  # as if the first command were dead: its lock is nobody's
-    (folder / "command.owner").unlink(missing_ok=True)
     back.start()
     back.join(1.0)
     assert back.is_alive() and kept.actions() == ["deploy", "deploy"]
     kept.go.set()
     back.join()
-    putting.join()
     assert backs == ["rollback"] and kept.actions() == ["deploy", "deploy", "rollback"]
     assert stand(kept.project).sound and state_of(kept.project).models == kept.held[-1].upstream.names
 

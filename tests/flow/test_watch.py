@@ -35,6 +35,24 @@ def test_what_is_wrong_from_the_start_is_not_watched(session: Session, blob: Pat
         Watch(session, session.current("small"))
 
 
+def test_what_was_hashed_just_now_is_hashed_again_only_where_it_looks_otherwise(
+    session: Session, watch: Watch, blob: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, hashed = session.current("small"), list[int]()
+    (mark,) = filter(None, watch._marks)
+    marks = {blob: mark}
+    monkeypatch.setattr("pipeline.flow.watch.verify_all", lambda *_, **__: hashed.append(1))
+    Watch(session, lock, marks)
+    assert not hashed
+    Watch(session, lock, {})
+    Watch(session, lock, {blob: (*mark[:4], 0)})
+    assert len(hashed) == 2
+    monkeypatch.undo()
+    flip(blob)
+    with pytest.raises(DigestMismatch, match="other bytes"):
+        Watch(session, lock, marks)
+
+
 def test_one_bit_with_size_and_times_kept_is_noticed(watch: Watch, blob: Path) -> None:
     flip(blob)
     with pytest.raises(DigestMismatch, match="other bytes than the lock names"):
