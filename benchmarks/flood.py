@@ -20,9 +20,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from serve import KEY, MESSAGES, ROOT, cpu, door, engine
+from serve import CHAT, KEY, PROMPTS, ROOT, WEIGHTS, cpu, door, engine
 
 from pipeline.core.project import Project
+from pipeline.lock.load import read_lock
 
 GROWTH = 8.0
 
@@ -35,7 +36,7 @@ def resident(pid: int) -> float:
 def flood(address: str, clients: int, requests: int, pid: int) -> tuple[Counter[str], list[float]]:
     """Ask so often from so many threads; returns how it was answered, and the door's memory ten times over the way."""
     host, _, port = address.rpartition(":")
-    content, headers = json.dumps({"messages": MESSAGES, "max_tokens": 1}), {"Authorization": f"Bearer {KEY}"}
+    content, headers = json.dumps(PROMPTS[CHAT] | {"max_tokens": 1}), {"Authorization": f"Bearer {KEY}"}
     left, lock = iter(range(requests)), threading.Lock()
     said, memory = Counter[str](), list[float]()
 
@@ -49,7 +50,7 @@ def flood(address: str, clients: int, requests: int, pid: int) -> tuple[Counter[
                 if number % max(1, requests // 10) == 0:
                     memory.append(resident(pid))
             try:
-                connection.request("POST", "/v1/chat/completions", content, headers)
+                connection.request("POST", CHAT, content, headers)
                 answer = connection.getresponse()
                 whole = bool(json.loads(answer.read()))
                 kind = str(answer.status) if whole else "empty"
@@ -78,7 +79,7 @@ def main() -> int:
     parser.add_argument("--slots", type=int, default=4)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        _, upstream = stack.enter_context(engine(Project(ROOT), "tiny-chat", args.slots))
+        _, upstream = stack.enter_context(engine(read_lock(Project(ROOT), "tiny-chat"), WEIGHTS, args.slots))
         pid, address = stack.enter_context(door(upstream, Path(folder), args.queue))
         flood(address, args.clients, args.requests // 10, pid)  # until everything has been loaded once
         before, began = cpu(pid), time.monotonic()
