@@ -36,22 +36,21 @@ from pipeline.runtime.server import started
 
 ROOT = Path(__file__).parents[1]
 KEY = "bench-0123456789abcdef"
-TOKENS = 128
 ASKED = "What is the capital of France?"
 CHAT, COMPLETION = "/v1/chat/completions", "/v1/completions"
 PROMPTS: dict[str, dict[str, Any]] = {
     CHAT: {"messages": [{"role": "user", "content": ASKED}]},
     COMPLETION: {"prompt": ASKED},
 }
-HOW = {"max_tokens": TOKENS, "temperature": 0, "stream": True, "ignore_eos": True}
+HOW = {"temperature": 0, "stream": True, "ignore_eos": True}
 WEIGHTS = ROOT / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
 GOAL_SPEED, GOAL_FIRST_MS, GOAL_PEER = 0.95, 3.0, 3.0
 Found = dict[str, float]
 
 
-def stream(address: str, path: str) -> float:
-    """Ask once, for ``TOKENS`` tokens; returns the seconds until the first event."""
-    content = json.dumps(PROMPTS[path] | HOW).encode()
+def stream(address: str, path: str, tokens: int) -> float:
+    """Ask once, for so many tokens; returns the seconds until the first event."""
+    content = json.dumps(PROMPTS[path] | HOW | {"max_tokens": tokens}).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {KEY}\r\nContent-Length: {len(content)}\r\n\r\n"
@@ -71,7 +70,7 @@ def stream(address: str, path: str) -> float:
     return first
 
 
-def load(address: str, path: str, streams: int, requests: int) -> Found:
+def load(address: str, path: str, tokens: int, streams: int, requests: int) -> Found:
     """Ask ``requests`` times from so many streams; returns tokens a second, of all together, and the median first event."""
     left = iter(range(requests))
     firsts: list[float] = []
@@ -82,7 +81,7 @@ def load(address: str, path: str, streams: int, requests: int) -> Found:
             with lock:
                 if next(left, None) is None:
                     return
-            firsts.append(stream(address, path))
+            firsts.append(stream(address, path, tokens))
 
     threads = [threading.Thread(target=one) for _ in range(streams)]
     began = time.monotonic()
@@ -92,23 +91,32 @@ def load(address: str, path: str, streams: int, requests: int) -> Found:
         thread.join()
     if len(firsts) != requests:
         raise RuntimeError("a stream failed")
-    return {"tok_s": requests * TOKENS / (time.monotonic() - began), "ttft": median(firsts)}
+    return {"tok_s": requests * tokens / (time.monotonic() - began), "ttft": median(firsts)}
 
 
-def client(addresses: Sequence[str], path: str, streams: int, requests: int, rounds: int) -> list[list[Found]]:
+def client(
+    addresses: Sequence[str], path: str, tokens: int, streams: int, requests: int, rounds: int
+) -> list[list[Found]]:
     """Put the load on each address in turns, so many rounds, from a process of its own; returns each round's findings."""
-    argv = [sys.executable, __file__, "--client", json.dumps([list(addresses), path, streams, requests, rounds])]
+    argv = [
+        sys.executable,
+        __file__,
+        "--client",
+        json.dumps([list(addresses), path, tokens, streams, requests, rounds]),
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     found: list[list[Found]] = json.loads(done.stdout)
     return found
 
 
-def in_turns(addresses: Sequence[str], path: str, streams: int, requests: int, rounds: int) -> list[list[Found]]:
+def in_turns(
+    addresses: Sequence[str], path: str, tokens: int, streams: int, requests: int, rounds: int
+) -> list[list[Found]]:
     """Be that process."""
     found: list[list[Found]] = []
     for number in range(rounds):
         order = list(range(len(addresses)))[:: -1 if number % 2 else 1]
-        one = {side: load(addresses[side], path, streams, requests) for side in order}
+        one = {side: load(addresses[side], path, tokens, streams, requests) for side in order}
         found.append([one[side] for side in sorted(one)])
     return found
 
@@ -188,13 +196,13 @@ def cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def row(streams: int, rounds: int, sides: tuple[str, str], path: str, pids: tuple[int, int]) -> str:
+def row(streams: int, rounds: int, sides: tuple[str, str], path: str, tokens: int, pids: tuple[int, int]) -> str:
     """Measure both in turns; returns what was found."""
-    client(sides, path, streams, streams, 1)
+    client(sides, path, tokens, streams, streams, 1)
     before = [cpu(pid) for pid in pids]
     count = max(4, 2 * streams)
     speed, first = Pairs(), Pairs()
-    for plain, through in client(sides, path, streams, count, rounds):
+    for plain, through in client(sides, path, tokens, streams, count, rounds):
         speed.add(through["tok_s"], plain["tok_s"])
         first.add(through["ttft"] * 1000, plain["ttft"] * 1000)
     engine_s, door_s = (cpu(pid) - old for pid, old in zip(pids, before, strict=True))
@@ -205,7 +213,7 @@ def row(streams: int, rounds: int, sides: tuple[str, str], path: str, pids: tupl
         f"{streams:>2} streams, {rounds} pairs: {median(speed.second):.0f} and {median(speed.first):.0f} tok/s, x{ratio:.3f} "
         f"({low:.3f} to {high:.3f}): {fast}; first event {median(first.second):.1f} and {median(first.first):.1f} ms, "
         f"{later:+.1f} ms ({soonest:+.1f} to {latest:+.1f}): {soon}; CPU: the door {door_s / rounds / count * 1000:.2f} ms a "
-        f"request of {TOKENS} tokens, the engine {engine_s / rounds / count / 2 * 1000:.2f} ms"
+        f"request of {tokens} tokens, the engine {engine_s / rounds / count / 2 * 1000:.2f} ms"
     )
 
 
@@ -216,6 +224,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40, help="pairs for each number of streams")
     parser.add_argument("--model", default="tiny-chat", help="a locked model")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="its file")
+    parser.add_argument("--tokens", type=int, default=128, help="of each answer")
     parser.add_argument("--streams", type=int, nargs="*", default=[1, 8, 32])
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--peer-python", help="an interpreter with llama-cpp-python[server], for llama_cpp.server")
@@ -230,11 +239,13 @@ def main() -> None:
         pid, upstream = stack.enter_context(engine(lock, args.weights, args.slots))
         door_pid, front = stack.enter_context(door(upstream, Path(folder)))
         for streams in args.streams:
-            print(row(streams, args.rounds, (str(upstream.socket), front), path, (pid, door_pid)), flush=True)
+            print(
+                row(streams, args.rounds, (str(upstream.socket), front), path, args.tokens, (pid, door_pid)), flush=True
+            )
         if args.peer_python:
             other = stack.enter_context(peer(args.peer_python, args.weights))
             pairs = Pairs()
-            for ours, theirs in client((front, other), path, 8, 16, 10):
+            for ours, theirs in client((front, other), path, args.tokens, 8, 16, 10):
                 pairs.add(ours["tok_s"], theirs["tok_s"])
             ratio, low, high = pairs.ratio
             print(
