@@ -1,4 +1,4 @@
-"""What the front door costs: the same llama-server with it and without it, in turns; and llama_cpp.server beside both.
+"""What the front door costs: llama-server behind it, and bare on a port of its own, in turns; and llama_cpp.server beside both.
 
 The client is a process of its own with raw sockets, so that it costs little beside what it measures. CPU time is told besides: a busy
 machine changes it less than a rate.
@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from _measure import Pairs, told
 
 from pipeline.bench.stats import median
+from pipeline.core.proc import spawn
 from pipeline.core.project import Project
 from pipeline.deploy.door.model import Upstream
 from pipeline.lock.load import read_lock
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import find_engine
 from pipeline.runtime.params import Listen, server_argv
-from pipeline.runtime.server import started
+from pipeline.runtime.server import started, wait_ready
 
 ROOT = Path(__file__).parents[1]
 KEY = "bench-0123456789abcdef"
@@ -124,11 +126,7 @@ def in_turns(
 @contextmanager
 def engine(lock: Lockfile, weights: Path, slots: int) -> Iterator[tuple[int, Upstream]]:
     """Run the model with so many slots on a private socket; yields the process and where it is."""
-    build = find_engine()
-    argv = list(lock.argv)
-    argv[argv.index("--parallel") + 1] = str(slots)
-    argv[argv.index("--ctx-size") + 1] = str(512 * slots)
-    changed = lock.model_copy(update={"argv": tuple(argv)})
+    build, changed = find_engine(), with_slots(lock, slots)
 
     def arguments(listen: Listen, key_file: Path) -> tuple[str, ...]:
         key_file.write_text(f"{KEY}\n")
@@ -136,6 +134,29 @@ def engine(lock: Lockfile, weights: Path, slots: int) -> Iterator[tuple[int, Ups
 
     with started((str(build.server),), build.environment, arguments, 60.0) as running:
         yield running.pid, Upstream(lock.name, lock.weights.sha256, str(lock.digest), running.socket, KEY, slots=slots)
+
+
+@contextmanager
+def bare(lock: Lockfile, weights: Path, slots: int, folder: Path) -> Iterator[str]:
+    """Run the same on a port of loopback, as people do who have no door; yields its address."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        listen = Listen("127.0.0.1", probe.getsockname()[1])
+    build, key_file = find_engine(), folder / "bare-key"
+    key_file.write_text(f"{KEY}\n")
+    argv = server_argv(
+        with_slots(lock, slots), weights=weights, template=None, listen=listen, key_file=key_file, threads=1
+    )
+    with spawn((str(build.server), *argv), env=build.environment, log=folder / "bare-log") as process:
+        wait_ready(process, listen, 60.0)
+        yield f"{listen.host}:{listen.port}"
+
+
+def with_slots(lock: Lockfile, slots: int) -> Lockfile:
+    """Return a lock whose server takes so many requests at once, of 512 tokens each."""
+    argv = list(lock.argv)
+    argv[argv.index("--parallel") + 1] = str(slots)
+    argv[argv.index("--ctx-size") + 1] = str(512 * slots)
+    return lock.model_copy(update={"argv": tuple(argv)})
 
 
 _DOOR = """
@@ -196,32 +217,51 @@ def cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def row(streams: int, rounds: int, sides: tuple[str, str], path: str, tokens: int, pids: tuple[int, int]) -> str:
-    """Measure both in turns; returns what was found."""
-    client(sides, path, tokens, streams, streams, 1)
-    before = [cpu(pid) for pid in pids]
-    count = max(4, 2 * streams)
-    speed, first = Pairs(), Pairs()
-    for plain, through in client(sides, path, tokens, streams, count, rounds):
-        speed.add(through["tok_s"], plain["tok_s"])
-        first.add(through["ttft"] * 1000, plain["ttft"] * 1000)
-    engine_s, door_s = (cpu(pid) - old for pid, old in zip(pids, before, strict=True))
-    (ratio, low, high), (later, soonest, latest) = speed.ratio, first.later
-    fast = told(speed.ratio, GOAL_SPEED, math.inf)
-    soon = told(first.later, -math.inf, GOAL_FIRST_MS)
-    return (
-        f"{streams:>2} streams, {rounds} pairs: {median(speed.second):.0f} and {median(speed.first):.0f} tok/s, x{ratio:.3f} "
-        f"({low:.3f} to {high:.3f}): {fast}; first event {median(first.second):.1f} and {median(first.first):.1f} ms, "
-        f"{later:+.1f} ms ({soonest:+.1f} to {latest:+.1f}): {soon}; CPU: the door {door_s / rounds / count * 1000:.2f} ms a "
-        f"request of {tokens} tokens, the engine {engine_s / rounds / count / 2 * 1000:.2f} ms"
-    )
+@dataclass
+class Row:
+    """What was found for so many streams: pairs of door and bare, and the CPU seconds of ``requests`` answers through the door."""
+
+    streams: int
+    speed: Pairs = field(default_factory=Pairs)
+    first: Pairs = field(default_factory=Pairs)
+    requests: int = 0
+    door_s: float = 0.0
+    engine_s: float = 0.0
+
+    def measure(self, rounds: int, sides: tuple[str, str], path: str, tokens: int, pids: tuple[int, int]) -> None:
+        """Measure the door and bare, ``sides``, in turns; ``pids`` are the engine's behind the door, and the door's."""
+        count = max(4, 2 * self.streams)
+        client(sides, path, tokens, self.streams, self.streams, 1)
+        before = [cpu(pid) for pid in pids]
+        for through, plain in client(sides, path, tokens, self.streams, count, rounds):
+            self.speed.add(through["tok_s"], plain["tok_s"])
+            self.first.add(through["ttft"] * 1000, plain["ttft"] * 1000)
+        engine_s, door_s = (cpu(pid) - old for pid, old in zip(pids, before, strict=True))
+        self.requests, self.door_s, self.engine_s = (
+            self.requests + rounds * count,
+            self.door_s + door_s,
+            self.engine_s + engine_s,
+        )
+
+    def __str__(self) -> str:
+        (ratio, low, high), (later, soonest, latest) = self.speed.ratio, self.first.later
+        fast = told(self.speed.ratio, GOAL_SPEED, math.inf)
+        soon = told(self.first.later, -math.inf, GOAL_FIRST_MS)
+        door_ms, engine_ms = (seconds / self.requests * 1000 for seconds in (self.door_s, self.engine_s))
+        return (
+            f"{self.streams:>2} streams, {len(self.speed.first)} pairs: {median(self.speed.second):.0f} and "
+            f"{median(self.speed.first):.0f} tok/s, x{ratio:.3f} ({low:.3f} to {high:.3f}): {fast}; first event "
+            f"{median(self.first.second):.1f} and {median(self.first.first):.1f} ms, {later:+.1f} ms ({soonest:+.1f} to "
+            f"{latest:+.1f}): {soon}; CPU of a request: the door {door_ms:.2f} ms, the engine {engine_ms:.2f} ms"
+        )
 
 
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--client", help=argparse.SUPPRESS)
-    parser.add_argument("--rounds", type=int, default=40, help="pairs for each number of streams")
+    parser.add_argument("--rounds", type=int, default=80, help="pairs for each number of streams")
+    parser.add_argument("--starts", type=int, default=4, help="how often all is started anew")
     parser.add_argument("--model", default="tiny-chat", help="a locked model")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="its file")
     parser.add_argument("--tokens", type=int, default=128, help="of each answer")
@@ -235,14 +275,23 @@ def main() -> None:
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; bare llama-server, then through the door")
     lock = read_lock(Project(ROOT), args.model)
     path = CHAT if lock.spec.profile == "chat" else COMPLETION
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        pid, upstream = stack.enter_context(engine(lock, args.weights, args.slots))
-        door_pid, front = stack.enter_context(door(upstream, Path(folder)))
-        for streams in args.streams:
-            print(
-                row(streams, args.rounds, (str(upstream.socket), front), path, args.tokens, (pid, door_pid)), flush=True
-            )
-        if args.peer_python:
+    rows = [Row(streams) for streams in args.streams]
+    for start in range(
+        args.starts
+    ):  # a process may be a little faster than another of the same program, for all its life
+        with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+            folder = Path(name)
+            plain = stack.enter_context(bare(lock, args.weights, args.slots, folder))
+            pid, upstream = stack.enter_context(engine(lock, args.weights, args.slots))
+            door_pid, front = stack.enter_context(door(upstream, folder))
+            for row in rows:
+                row.measure(args.rounds // args.starts, (front, plain), path, args.tokens, (pid, door_pid))
+                if start == args.starts - 1:
+                    print(row, flush=True)
+    if args.peer_python:
+        with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+            _, upstream = stack.enter_context(engine(lock, args.weights, args.slots))
+            _, front = stack.enter_context(door(upstream, Path(name)))
             other = stack.enter_context(peer(args.peer_python, args.weights))
             pairs = Pairs()
             for ours, theirs in client((front, other), path, args.tokens, 8, 16, 10):

@@ -115,25 +115,9 @@ def measure(build: EngineBuild, model: Path, python: Path, rounds: int, bench: B
         (folder / "book.txt").write_text(TEXT.read_text())
         books = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=name))
         threading.Thread(target=books.serve_forever, daemon=True).start()
-        size = [
-            "--ctx-size",
-            str(2 * (bench.prefill[0] + bench.max_tokens)),
-            "--parallel",
-            "1",
-            "--threads",
-            str(threads),
-        ]
-        argv = [
-            str(build.server),
-            "--model",
-            str(model),
-            *size,
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--offline",
-        ]
+        size = f"--ctx-size {2 * (bench.prefill[0] + bench.max_tokens)} --parallel 1 --threads {threads}".split()
+        where = f"--host 127.0.0.1 --port {port} --offline".split()
+        argv = [str(build.server), "--model", str(model), *size, *where]
         url = f"http://127.0.0.1:{port}"
         with spawn(argv, env=build.environment, log=folder / "log") as server, httpx.Client(base_url=url) as client:
             wait_ready(server, Listen("127.0.0.1", port), 60.0)
@@ -172,9 +156,10 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=10)
     parser.add_argument("--prefill", type=int, default=512)
     parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--budget", type=float, default=10.0, help="seconds that a round of ours may go on for")
     parser.add_argument("--threads", type=int, default=hardware().physical_cores)
     args = parser.parse_args()
-    bench = Bench(prefill=(args.prefill,), streams=(1,), requests=args.requests, max_tokens=args.tokens, budget=60.0)
+    bench = Bench(prefill=(args.prefill,), streams=(1,), requests=args.requests, max_tokens=args.tokens, budget=args.budget)
     print(f"load average {os.getloadavg()[0]:.1f}, {args.model.name}, one stream, {args.threads} threads")
     verdicts = measure(find_engine(), args.model, args.peer_python, args.rounds, bench, args.threads)
     return 0 if set(verdicts) == {"met"} else 1

@@ -48,12 +48,12 @@ def ahead(project: Project, engine: Path | None, name: str) -> AbstractContextMa
 
 
 def _spawn(argv: list[str]) -> tuple[int, int]:
-    """Start a program in a session of its own, so that it stays when the terminal goes, with our stderr for its output; returns its
-    number, and a pipe to it.
+    """Start a program in a session of its own, so that it stays when the terminal goes, with our stderr; returns its number, and a
+    pipe to it.
     """
     reads, writes = os.pipe()
     try:
-        actions = [(os.POSIX_SPAWN_DUP2, reads, 0), (os.POSIX_SPAWN_DUP2, 2, 1)]
+        actions = [(os.POSIX_SPAWN_DUP2, reads, 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
         return os.posix_spawn(argv[0], argv, os.environ, file_actions=actions, setsid=True), writes
     except BaseException:
         os.close(writes)

@@ -10,7 +10,7 @@ from pipeline.core.errors import EngineError
 from pipeline.flow.backend import Backend
 
 _WITHIN = 300.0
-_TOKENS = 4
+_TOKENS = 2  # one by prefill, one by decode
 
 
 def canary(backend: Backend) -> None:
