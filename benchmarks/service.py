@@ -159,7 +159,9 @@ def main() -> int:
     parser.add_argument("--budget", type=float, default=10.0, help="seconds that a round of ours may go on for")
     parser.add_argument("--threads", type=int, default=hardware().physical_cores)
     args = parser.parse_args()
-    bench = Bench(prefill=(args.prefill,), streams=(1,), requests=args.requests, max_tokens=args.tokens, budget=args.budget)
+    bench = Bench(
+        prefill=(args.prefill,), streams=(1,), requests=args.requests, max_tokens=args.tokens, budget=args.budget
+    )
     print(f"load average {os.getloadavg()[0]:.1f}, {args.model.name}, one stream, {args.threads} threads")
     verdicts = measure(find_engine(), args.model, args.peer_python, args.rounds, bench, args.threads)
     return 0 if set(verdicts) == {"met"} else 1

@@ -18,6 +18,7 @@ from pipeline.deploy.door.model import Limits
 from pipeline.deploy.door.request import Request, too_large
 
 _EARLY = 64 << 10
+_PATIENCE = 1.0
 _LINGER = 2.0
 _HIGH_WATER = 256 << 10
 
@@ -56,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._early = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
+        self._ahead: asyncio.TimerHandle | None = None
         self._last = self._deaf = self._chunked = self._bare = False
         self.task: asyncio.Task[None] | None = None
         self.source: Stream | None = None
@@ -75,7 +77,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Free everything at once."""
-        for timer in (self._timer, self._stall):
+        for timer in (self._timer, self._stall, self._ahead):
             if timer:
                 timer.cancel()
         self._forget_body()
@@ -89,8 +91,11 @@ class Connection(asyncio.Protocol):
             return
         if self.task:
             self._early += data
-            if len(self._early) > _EARLY:
-                self._transport.abort()
+            if len(self._early) > _EARLY and not self._ahead:
+                # A quick client has all of its answer before the loop has told us so: its next request waits. One that sends on
+                # during an answer is broken off.
+                self._transport.pause_reading()
+                self._ahead = self._loop.call_later(_PATIENCE, self._transport.abort)
             return
         self._feed(data)
 
@@ -252,6 +257,10 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         self._expect(self._limits.idle, self.close)
+        if self._ahead:
+            self._ahead.cancel()
+            self._ahead = None
+            self._transport.resume_reading()
         if self._early:
             early, self._early = bytes(self._early), bytearray()
             self._feed(early)

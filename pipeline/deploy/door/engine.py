@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Protocol, cast
 
 import httptools
 
 from pipeline.deploy.door.model import Upstream
+
+_AGAIN = 0.01
 
 
 class Broken(Exception):
@@ -113,11 +116,17 @@ async def ask(upstream: Upstream, request: bytes, stream: Stream, silence: float
     """
     loop = asyncio.get_running_loop()
     try:
-        transport, _ = await loop.create_unix_connection(lambda: stream, str(upstream.socket))
+        line, sent = await _sent(str(upstream.socket), request, loop.time() + silence)
+        try:
+            transport, _ = await loop.create_unix_connection(lambda: stream, sock=line)
+        except BaseException:
+            line.close()
+            raise
     except OSError as error:
         raise Broken(f"the engine can't be reached: {error.strerror or error}") from None
     try:
-        transport.write(request)
+        if sent < len(request):
+            transport.write(request[sent:])
         stream.heard = loop.time()
         while not stream.ended.done():
             left = stream.heard + silence - loop.time()
@@ -128,6 +137,26 @@ async def ask(upstream: Upstream, request: bytes, stream: Stream, silence: float
     finally:
         stream.ended.cancel()
         transport.abort()
+
+
+async def _sent(path: str, request: bytes, until: float) -> tuple[socket.socket, int]:
+    """Connect, and send what goes at once; returns how much that is. No turn of the loop lies between: of requests that come together
+    the first is at the engine before the next one is looked at. Raises OSError.
+    """
+    while True:
+        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        line.setblocking(False)
+        try:
+            line.connect(path)
+            return line, line.send(request)
+        except BlockingIOError:  # more wait to be let in than the engine's socket holds
+            line.close()
+            if asyncio.get_running_loop().time() > until:
+                raise
+        except OSError:
+            line.close()
+            raise
+        await asyncio.sleep(_AGAIN)
 
 
 class Whole:

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import httpx
 import openai
 import pytest
 
 from pipeline.deploy.door.model import Upstream
-from tests.deploy.door.conftest import KEY, Front
+from tests.deploy.door.conftest import KEY, Front, Open
+from tests.deploy.door.scripted import DIGEST, LOCK, request_on, whole
 
 HELLO = [{"role": "user", "content": "Hello!"}]
 ASK = {"messages": HELLO, "max_tokens": 8, "temperature": 0}
@@ -161,3 +166,29 @@ def test_metrics_are_ours_and_the_engines(front: Front, engine: Upstream) -> Non
     assert f"llamacpp:prompt_tokens_total{{{of}}}" in text
     assert 'assay_requests_total{caller="alice",' in text
     assert f"assay_engine_up{{{of}}} 1.0" in text
+
+
+def test_an_engine_whose_socket_is_full_is_waited_for(door: Open, sockets: Path) -> None:
+    path, answers = sockets / "full.sock", list[object]()
+    with socket.socket(socket.AF_UNIX) as server, ExitStack() as held:
+        server.bind(str(path))
+        server.listen(0)
+        with suppress(BlockingIOError):
+            while one := held.enter_context(socket.socket(socket.AF_UNIX)):
+                one.setblocking(False)
+                one.connect(str(path))
+        front = door(Upstream("one", DIGEST, LOCK, path, "engine-key", 2))
+        asking = threading.Thread(
+            target=lambda: answers.append(front.client.post("/v1/completions", json={"prompt": "a"}).json())
+        )
+        asking.start()
+        asking.join(0.3)
+        assert asking.is_alive()
+        held.close()  # those before it go
+        request = b""
+        while not request:
+            with server.accept()[0] as client:
+                if request := request_on(client):
+                    client.sendall(whole(b'{"made": "late"}'))
+        asking.join(10)
+    assert answers == [{"made": "late"}] and b'"prompt"' in request
