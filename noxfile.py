@@ -172,7 +172,7 @@ def compat(session: nox.Session) -> None:
     """Let the clients of others use tiny-chat, served as users do; writes the table of docs/clients.md, and fails if it changed."""
     place = Path(".nox/compat")
     python_of(session, place, "requirements/compat.txt")
-    python(session, "tests/compat/run.py", str(place / "bin" / "python"))
+    python(session, "-m", "tests.compat.run", str(place / "bin" / "python"))
 
 
 @nox.session

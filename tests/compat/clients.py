@@ -1,7 +1,7 @@
 """What each client can do with a served model; run by an environment that has the clients and nothing of Assay.
 
-Reads ``ASSAY_URL``, ``ASSAY_MODEL``, ``ASSAY_API_KEY`` and ``ASSAY_LLM_CONFIG``, prints a JSON list of rows. A check ends well, or
-raises; what the server refuses with an error that the client knows is ``refused``, everything else ``no``.
+Reads ``ASSAY_URL``, ``ASSAY_MODEL``, ``ASSAY_ENCODER``, ``ASSAY_API_KEY`` and ``ASSAY_LLM_CONFIG``, prints a JSON list of rows. A check
+ends well, or raises; what the server refuses with an error that the client knows is ``refused``, everything else ``no``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-URL, MODEL, KEY = (os.environ.get(f"ASSAY_{name}", "") for name in ("URL", "MODEL", "API_KEY"))
+URL, MODEL, ENCODER, KEY = (os.environ.get(f"ASSAY_{name}", "") for name in ("URL", "MODEL", "ENCODER", "API_KEY"))
 V1 = f"{URL}/v1"
 HELLO = [{"role": "user", "content": "Hello!"}]
 WEATHER = [{"role": "user", "content": "What is the weather in Lisbon?"}]
@@ -92,7 +92,7 @@ class OpenAI:
         from openai import APIStatusError
 
         try:
-            assert self.client().embeddings.create(model=MODEL, input="Hello!").data[0].embedding
+            assert self.client().embeddings.create(model=ENCODER, input="Hello!").data[0].embedding
         except APIStatusError as error:
             raise Refused(f"{error.status_code}: {_message(error)}") from None
 
@@ -184,7 +184,9 @@ class LangChain:
         from langchain_openai import OpenAIEmbeddings
         from openai import APIStatusError
 
-        made = OpenAIEmbeddings(base_url=V1, api_key=KEY, model=MODEL, check_embedding_ctx_length=False, max_retries=0)
+        made = OpenAIEmbeddings(
+            base_url=V1, api_key=KEY, model=ENCODER, check_embedding_ctx_length=False, max_retries=0
+        )
         try:
             assert made.embed_query("Hello!")
         except APIStatusError as error:
@@ -230,7 +232,7 @@ class LiteLLM:
 
         try:
             assert litellm.embedding(
-                model=f"openai/{MODEL}", input=["Hello!"], api_base=V1, api_key=KEY, max_retries=0
+                model=f"openai/{ENCODER}", input=["Hello!"], api_base=V1, api_key=KEY, max_retries=0
             ).data
         except APIError as error:
             raise Refused(f"{getattr(error, 'status_code', '')}: {_message(error)}") from None
@@ -293,7 +295,7 @@ class LlamaIndex:
         from openai import APIStatusError
 
         try:
-            assert OpenAILikeEmbedding(model_name=MODEL, api_base=V1, api_key=KEY, max_retries=0).get_text_embedding(
+            assert OpenAILikeEmbedding(model_name=ENCODER, api_base=V1, api_key=KEY, max_retries=0).get_text_embedding(
                 "Hello!"
             )
         except APIStatusError as error:

@@ -1,6 +1,6 @@
-"""Serve tiny-chat as a user would, let the clients at it, and write down which of them can do what.
+"""Serve tiny-chat and a model that makes vectors as a user would, let the clients at them, and write down which can do what.
 
-``python tests/compat/run.py PYTHON`` takes the Python of an environment that has the clients. The rows go to ``.assay/compat.duckdb``, the
+``python -m tests.compat.run PYTHON`` takes the Python of an environment that has the clients. The rows go to ``.assay/compat.duckdb``, the
 table to docs/clients.md. Exit 1 when a check ended otherwise than the page said before.
 """
 
@@ -9,17 +9,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from tests.encoder import write_encoder
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "clients.md"
-MODEL = "tiny-chat"
+MODEL, VECTORS = "tiny-chat", "vectors"
+CHATS = "engine: {context: 1024, slots: 4, threads: 1}\nsampling: {temperature: 0, seed: 0, max_tokens: 128}\n"
+ENCODES = "profile: embedding\nengine: {context: 64, slots: 1, threads: 1}\n"
 BEGIN, END = "<!-- Written by nox -s compat: begin -->", "<!-- end -->"
 COLUMNS = (
     "tested TIMESTAMP, model VARCHAR, lock VARCHAR, engine VARCHAR, "
@@ -27,25 +33,43 @@ COLUMNS = (
 )
 
 
-def assay(*arguments: str) -> str:
-    """Run a command in the project; returns what it prints."""
+def assay(project: Path, *arguments: str) -> str:
+    """Run a command in a project; returns what it prints."""
     command = [sys.executable, "-m", "pipeline.cli.main", *arguments]
-    return subprocess.run(
-        command, cwd=_project(), env=_environment(), check=True, capture_output=True, text=True
-    ).stdout
+    return subprocess.run(command, cwd=project, env=_environment(), check=True, capture_output=True, text=True).stdout
 
 
-def served(python: str) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """Serve the model, run the clients, stop the server; returns what it is and the rows."""
-    assay("fetch", MODEL)
-    command = [sys.executable, "-m", "pipeline.cli.main", "serve", MODEL, "--port", "0", "--json", "--quiet"]
-    server = subprocess.Popen(command, cwd=_project(), env=_environment(), stdout=subprocess.PIPE, text=True)
+def make(project: Path) -> None:
+    """Write a project of the model that chats and of one that makes vectors, and lock both."""
+    for part in ("specs", "models"):
+        (project / part).mkdir()
+    shutil.copy(ROOT / "models" / MODEL / f"{MODEL}-q8_0.gguf", project / "models" / f"{MODEL}.gguf")
+    write_encoder(project / "models" / f"{VECTORS}.gguf")
+    for name, more in ((MODEL, CHATS), (VECTORS, ENCODES)):
+        (project / "specs" / f"{name}.yaml").write_text(f"name: {name}\nsource: file:../models/{name}.gguf\n{more}")
+    assay(project, "lock")
+
+
+def served(python: str, project: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Serve both models, run the clients, stop the server; returns what is served and the rows."""
+    make(project)
+    command = [sys.executable, "-m", "pipeline.cli.main", "serve", MODEL, VECTORS, "--port", "0", "--json", "--quiet"]
+    server = subprocess.Popen(command, cwd=project, env=_environment(), stdout=subprocess.PIPE, text=True)
     try:
         about = _document(server)
         url = about["url"].removesuffix("/v1")
-        key = (_project() / about["key_file"]).read_text().split()[0].rpartition(":")[2]
-        config = assay("connect", "llm", MODEL, "--url", url)
-        environment = {**os.environ, "ASSAY_URL": url, "ASSAY_MODEL": about["models"][-1], "ASSAY_API_KEY": key}
+        key = (project / about["key_file"]).read_text().split()[0].rpartition(":")[2]
+        config = assay(project, "connect", "llm", MODEL, "--url", url)
+        chats, encodes = (
+            next(one for one in about["models"] if one.startswith(f"{name}@")) for name in (MODEL, VECTORS)
+        )
+        environment = {
+            **os.environ,
+            "ASSAY_URL": url,
+            "ASSAY_MODEL": chats,
+            "ASSAY_ENCODER": encodes,
+            "ASSAY_API_KEY": key,
+        }
         environment |= {"ASSAY_LLM_CONFIG": config, "NO_PROXY": "127.0.0.1", "ANONYMIZED_TELEMETRY": "False"}
         done = subprocess.run(
             [python, str(ROOT / "tests/compat/clients.py")],
@@ -95,12 +119,14 @@ def _plain(text: str) -> str:
 
 def keep(about: dict[str, Any], rows: list[dict[str, str]]) -> None:
     """Add the rows to the database."""
-    place = _project() / ".assay" / "compat.duckdb"
+    place = ROOT / ".assay" / "compat.duckdb"
+    place.parent.mkdir(exist_ok=True)
+    lock = next(one["lock"] for one in about["served"] if one["name"] == MODEL)
     with duckdb.connect(str(place)) as connection:
         connection.execute(f"CREATE TABLE IF NOT EXISTS clients ({COLUMNS})")
         now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
         for row in rows:
-            values = (now, MODEL, about["lock"], about["engine"], *row.values())
+            values = (now, MODEL, lock, about["engine"], *row.values())
             connection.execute("INSERT INTO clients VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
@@ -111,7 +137,8 @@ def verdicts(text: str) -> list[list[str]]:
 
 
 def main() -> int:
-    about, rows = served(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder:
+        about, rows = served(sys.argv[1], Path(folder))
     keep(about, rows)
     old, new = PAGE.read_text(), table(rows)
     print(new)
@@ -119,10 +146,6 @@ def main() -> int:
     was, after = rest.split(END)
     PAGE.write_text(f"{before}{BEGIN}\n\n{new}\n\n{END}{after}")
     return 0 if verdicts(was) == verdicts(new) else 1
-
-
-def _project() -> Path:
-    return Path(os.environ.get("ASSAY_PROJECT", ROOT))
 
 
 def _environment() -> dict[str, str]:

@@ -376,14 +376,13 @@ def test_it_is_stopped_before_all_are_loaded(several: Project) -> None:
     process = start("serve", "small", "other", "--port", "0", project=several)
     one = Served(process, {})
     try:
-        until(lambda: "other" in one.engines())
-        pids = one.engines().values()
-        assert len(pids) == 2
-        os.kill(one.engines()["other"], signal.SIGSTOP)
+        until(lambda: set(one.engines()) == {"small", "other"})
+        pids = one.engines()
+        os.kill(pids["other"], signal.SIGSTOP)
         process.send_signal(signal.SIGINT)
         code, out, err = finish(process)
         assert code == 130 and not out and "interrupted" in err and "Traceback" not in err
-        assert not any(alive(pid) for pid in pids)
+        assert not any(alive(pid) for pid in pids.values())
     finally:
         stop(process)
 
