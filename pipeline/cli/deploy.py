@@ -12,8 +12,6 @@ from pipeline.cli.command import NAME, PUBLIC_KEYS, App, command
 
 if TYPE_CHECKING:
     from pipeline.attest.keys import PublicKey
-    from pipeline.deploy.plan import Plan
-    from pipeline.flow.deploying import Deployed
 
 LOCAL = "local"
 
@@ -54,6 +52,7 @@ def deploy(
     with ExitStack() as held:
         # Its imports and ours take as long as all else of a small model: they go side by side.
         keeper = held.enter_context(ahead(app.project(), app.engine, name)) if target == LOCAL and not only else None
+        from pipeline.cli.deployed import show, show_plan
         from pipeline.core.errors import UsageError
         from pipeline.deploy.targets._base import target_of
         from pipeline.flow.deploying import Wanted, plan
@@ -69,8 +68,7 @@ def deploy(
         wanted = Wanted(target, port, image, override, output)
         if only:
             planned, decision = plan(session, lock, wanted)
-            verdict = word_of(decision)
-            app.answer("plan", {**_content(planned), "decision": verdict}, _planned(planned, verdict))
+            show_plan(app, planned, word_of(decision))
         else:
             show(app, "deploy", deploy_(session, lock, wanted, _keys(public_keys), keeper))
     return 0
@@ -82,56 +80,3 @@ def _keys(paths: tuple[Path, ...]) -> tuple[PublicKey, ...]:
     from pipeline.attest.keys import read_all  # cryptography, which most deployments do without
 
     return read_all(paths)
-
-
-def show(app: App, schema: str, done: Deployed) -> None:
-    """Print what was put into service."""
-    event, state = done.line.event, done.state
-    content = {
-        "name": event.name,
-        "target": event.target,
-        "line": done.line.number,
-        "digest": done.line.digest,
-        "lock": event.lock,
-        "engine": event.engine,
-        "weights": list(event.weights),
-        "decision": event.decision,
-        "override": event.override,
-        "url": f"{state.url}/v1" if state else None,
-        "models": list(state.models) if state else [],
-        "key_file": state.key_file if state else None,
-        "files": event.files,
-        "steps": list(done.plan.steps),
-    }
-    lines = [
-        f"{event.name} is deployed: {event.target}, line {done.line.number} of the log",
-        f"  lock     {event.lock}",
-    ]
-    lines += [f"  decision {event.decision['id']}"] if event.decision else []
-    lines += [f"  override {event.override}"] if event.override else []
-    if state:
-        lines += [f"  url      {state.url}/v1", f"  model    {state.models[0]}", f"  API key  in {state.key_file}"]
-        lines += [f"see it: assay status {event.name}    stop it: assay stop {event.name}"]
-    else:
-        lines += [f"  wrote    {event.options['output']}/{file}" for file in event.files]
-        lines += ["then:", *(f"  {step}" for step in done.plan.steps)]
-    app.answer(schema, content, "\n".join(lines))
-
-
-def _content(planned: Plan) -> dict[str, object]:
-    return {
-        "name": planned.name,
-        "target": planned.target,
-        "argv": list(planned.argv),
-        "env": planned.env,
-        "files": planned.files,
-        "steps": list(planned.steps),
-    }
-
-
-def _planned(planned: Plan, verdict: str) -> str:
-    lines = [f"{planned.name} to {planned.target}; the gate's decision: {verdict}"]
-    for name, text in planned.files.items():
-        lines += [f"--- {name}", text.rstrip("\n")]
-    lines += ["--- engine", " ".join(planned.argv), "--- steps", *planned.steps]
-    return "\n".join(lines)

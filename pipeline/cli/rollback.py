@@ -17,7 +17,7 @@ def rollback(app: App, name: str, steps: int) -> int:
     assay rollback tiny-chat
     assay rollback tiny-chat 2
     """
-    from pipeline.cli.deploy import show
+    from pipeline.cli.deployed import show
     from pipeline.flow.deploying import rollback as rollback_
 
     show(app, "rollback", rollback_(app.session(), name, steps))

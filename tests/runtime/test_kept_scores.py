@@ -25,7 +25,7 @@ import os, signal, sys
 from contextlib import closing
 from pathlib import Path
 from pipeline.runtime.kept_scores import Scores
-from tests.runtime.test_scores import GROUPS, WEIGHTS, Scorer
+from tests.runtime.test_kept_scores import GROUPS, WEIGHTS, Scorer
 
 put, done = Scores.put, []
 
