@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import socket
 import threading
@@ -103,6 +104,7 @@ def beside(make: Callable[[], Door], listening: socket.socket) -> Iterator[Besid
         except BaseException as error:
             ready.set_exception(error)
             return
+        gc.freeze()  # what is there now stays: no collection goes through all of it while answers stream
         ready.set_result(Beside(door, asyncio.get_running_loop()))
         await asyncio.get_running_loop().run_in_executor(None, over.wait)
         await door.drain(0.0)
