@@ -253,14 +253,14 @@ class Connection(asyncio.Protocol):
         if not task.cancelled() and task.exception() is not None:
             self._transport.abort()
             raise task.exception()  # type: ignore[misc]
-        if self._last:
-            self.close()
-            return
-        self._expect(self._limits.idle, self.close)
         if self._ahead:
             self._ahead.cancel()
             self._ahead = None
             self._transport.resume_reading()
+        if self._last:
+            self.close()
+            return
+        self._expect(self._limits.idle, self.close)
         if self._early:
             early, self._early = bytes(self._early), bytearray()
             self._feed(early)
