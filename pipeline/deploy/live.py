@@ -11,17 +11,25 @@ from typing import Any
 from pipeline.core.digest import Digest
 from pipeline.deploy.log import Event
 
+# Device, inode, size, time of change of the content, and of anything at all: the last can't be set back.
+Mark = tuple[int, int, int, int, int]
 # What a process may have otherwise than the plan says: where it listens, and where its key lies.
 _OWN = ("--host", "--port", "--api-key-file")
 
 
-_LOOKS = ("device", "inode", "size", "mtime_ns", "ctime_ns")
+def mark_of(path: Path) -> Mark:
+    """Return how a file looks now. Raises OSError."""
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def marks_of(event: Event) -> dict[Path, tuple[int, int, int, int, int]]:
-    """Return how the files of a deployment looked just before they were hashed for it: device, inode, size and times."""
-    looks = {Path(one["path"]): [int(one[key]) for key in _LOOKS] for one in event.proof}
-    return {path: (device, inode, size, mtime, ctime) for path, (device, inode, size, mtime, ctime) in looks.items()}
+def marks_of(event: Event) -> dict[Path, Mark]:
+    """Return how the files of a deployment looked just before they were hashed for it."""
+    return {Path(one["path"]): _marked(one) for one in event.proof}
+
+
+def _marked(proof: dict[str, Any]) -> Mark:
+    return proof["device"], proof["inode"], proof["size"], proof["mtime_ns"], proof["ctime_ns"]
 
 
 def drift_of_files(event: Event, *, deep: bool) -> list[str]:
@@ -34,9 +42,8 @@ def drift_of_files(event: Event, *, deep: bool) -> list[str]:
 def _file(proof: dict[str, Any], deep: bool) -> Iterator[str]:
     path = Path(proof["path"])
     try:
-        found = path.stat()
-        looks = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        if looks == tuple(proof[key] for key in _LOOKS) and not deep:
+        looks = mark_of(path)
+        if looks == _marked(proof) and not deep:
             return
         digest = str(Digest.of_file(path))
     except OSError as error:

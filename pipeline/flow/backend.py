@@ -15,9 +15,10 @@ from pipeline.core.files import atomic_write
 from pipeline.core.proc import Process, ending, spawn
 from pipeline.core.scratch import scratch
 from pipeline.deploy.door.model import Upstream
+from pipeline.deploy.live import Mark
 from pipeline.flow.prepare import fetch_all
 from pipeline.flow.session import Session, Stored
-from pipeline.flow.watch import Mark, Watch
+from pipeline.flow.watch import Watch
 from pipeline.lock.model import Lockfile
 from pipeline.runtime.params import READY_WITHIN, Listen, server_argv
 from pipeline.runtime.pulse import Pulse

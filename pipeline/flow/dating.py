@@ -11,13 +11,13 @@ from pipeline.core.digest import Digest
 from pipeline.core.errors import UsageError
 from pipeline.core.files import atomic_write
 from pipeline.core.project import Project
+from pipeline.flow.prepare import fetch_files
 from pipeline.flow.session import Session
 from pipeline.gguf.facts import TEMPLATE_KEY
 from pipeline.gguf.header import Header
 from pipeline.lock.clock import pinned
 from pipeline.lock.compare import weights_of
 from pipeline.lock.model import LockedFile, Lockfile
-from pipeline.store.together import fetch_all as fetch_together
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,19 @@ def template_of(session: Session, lock: Lockfile) -> str | None:
 
     Raises UsageError where the file has another one for tools, which a template of the spec would replace; NetworkError.
     """
-    if lock.template:
-        root = session.project.root
-        fetch_together(session.store, [lock.template], root, offline=session.offline, progress=session.progress)
-        return read_template(session.store.path(lock.template.digest))
+    if (own := own_template(session, lock)) is not None:
+        return own
     metadata = headers_of(session, lock)[0].metadata
     if isinstance(metadata.get(f"{TEMPLATE_KEY}.tool_use"), str):
         said = f"{lock.name}: the file has another chat template for tools, which a template with a date would replace"
         raise UsageError(said, hint="name one template for all in the spec (chat.template)")
     text = metadata.get(TEMPLATE_KEY)
     return text if isinstance(text, str) else None
+
+
+def own_template(session: Session, lock: Lockfile) -> str | None:
+    """Return the text of the file that a lock names as chat template, fetched where it isn't here; None where it names none."""
+    return read_template(*fetch_files(session, [lock.template])) if lock.template else None
 
 
 def read_template(path: Path) -> str:

@@ -79,13 +79,13 @@ def lint_spec(session: Session, name: str, choice: Choice) -> Linted:
 
 
 def _subject_at_origin(session: Session, lock: Lockfile, engine: EngineBuild | None) -> Subject:
-    from pipeline.flow.dating import headers_of, read_template
-    from pipeline.flow.prepare import fetch_files, require_facts
+    from pipeline.flow.dating import headers_of, own_template
+    from pipeline.flow.prepare import require_facts
 
     session.progress.note(f"{lock.name}: its weights are not in the store: their header is read where they come from")
     headers = headers_of(session, lock)
     require_facts(lock, headers)
-    template = read_template(*fetch_files(session, [lock.template])) if lock.template else None
+    template = own_template(session, lock)
     found = subject_from(*headers, spec=lock.spec, license_id=lock.license.id, template=template, engine=engine)
     return replace(found, lock=lock)
 

@@ -1,5 +1,5 @@
 """``python -m pipeline.flow.supervise ROOT [ENGINE]``: keep one local deployment up, as a line of the deployment log says; which, a
-line of JSON on stdin tells (see ``keeping.Ahead``).
+line of JSON on stdin tells (see ``ahead.Ahead``).
 
 Each start verifies first. After a crash the engine is started again, ever later, and requests wait; a crash loop ends it, with the reason.
 Files that change take it out of service, and so does an engine that is no longer what was deployed. What ended it is recorded. When it is

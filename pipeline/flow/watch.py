@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.core.errors import DigestMismatch
+from pipeline.deploy.live import Mark, mark_of
 from pipeline.flow.prepare import verify_all
 from pipeline.flow.session import Session
 from pipeline.lock.model import Lockfile
-
-# Device, inode, size, time of change of the content, and of anything at all: the last can't be set back.
-Mark = tuple[int, int, int, int, int]
 
 
 class Watch:
@@ -46,7 +44,6 @@ class Watch:
 
 def _mark(path: Path) -> Mark | None:
     try:
-        stat = path.stat()
+        return mark_of(path)
     except OSError:
         return None
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
