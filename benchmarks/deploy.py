@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from _measure import Pairs, as_installed, told
+from _measure import Pairs, as_installed, free_port, told
 
 from pipeline.bench.stats import median
 from pipeline.core.digest import Digest
@@ -72,9 +71,7 @@ def by_assay(root: Path) -> float:
 
 def by_hand(lock: Lockfile, build: EngineBuild, weights: Path, folder: Path) -> float:
     """Hash, start, ask; returns the seconds to the first token."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        listen = Listen("127.0.0.1", free.getsockname()[1])
+    listen = Listen("127.0.0.1", free_port())
     (folder / "key").write_text("none\n")
     argv = server_argv(lock, weights=weights, template=None, listen=listen, key_file=folder / "key", threads=1)
     headers = {"Authorization": "Bearer none"}

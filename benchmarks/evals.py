@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from _measure import free_port
 
 from pipeline.core.progress import SILENT
 from pipeline.evals.choices import Question, measure_choices
@@ -202,9 +205,7 @@ def harness(python: Path, model: Path, folder: Path, count: int) -> bool:
     """Let lm-eval score ``count`` items through llama_cpp.server, and us the same; compare CPU time."""
     (folder / "items.jsonl").write_text("\n".join(json.dumps(row) for row in rows()[:count]))
     (folder / "task.yaml").write_text(TASK.replace("DATA", str(folder / "items.jsonl")))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = ["--logits_all", "true", "--n_ctx", "256", "--n_threads", "1", "--port", str(port), "--model", str(model)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "hf")}
     server = subprocess.Popen(

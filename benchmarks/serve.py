@@ -24,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from _measure import Pairs, told
+from _measure import Pairs, free_port, told
 
 from pipeline.bench.stats import median
 from pipeline.core.proc import spawn
@@ -139,8 +139,7 @@ def engine(lock: Lockfile, weights: Path, slots: int) -> Iterator[tuple[int, Ups
 @contextmanager
 def bare(lock: Lockfile, weights: Path, slots: int, folder: Path) -> Iterator[str]:
     """Run the same on a port of loopback, as people do who have no door; yields its address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        listen = Listen("127.0.0.1", probe.getsockname()[1])
+    listen = Listen("127.0.0.1", free_port())
     build, key_file = find_engine(), folder / "bare-key"
     key_file.write_text(f"{KEY}\n")
     argv = server_argv(
@@ -196,8 +195,7 @@ def door(upstream: Upstream, folder: Path, queue: int = 64) -> Iterator[tuple[in
 @contextmanager
 def peer(python: str, weights: Path) -> Iterator[str]:
     """Run llama_cpp.server on the same weights; yields its address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     argv = [python, "-m", "llama_cpp.server", "--model", str(weights), "--port", str(port), "--n_ctx", "512"]
     more = ["--n_threads", "1", "--api_key", KEY, "--interrupt_requests", "False"]
     with subprocess.Popen([*argv, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from _measure import Pairs, told
+from _measure import Pairs, free_port, told
 
 from pipeline.bench.service import service_rows
 from pipeline.bench.stats import median, spread
@@ -58,12 +57,6 @@ class Quiet(SimpleHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def tokenizer(python: Path, model: Path, folder: Path) -> Path:
