@@ -1,7 +1,10 @@
 """Hold the service layer of `assay bench` against llama-benchy: the same llama-server, in turns, the same prompt and answer lengths.
 
-The ratio of the two, round by round, must lie within 3 % with its whole 95 % interval, for the time to first token and for the decode
-rate; else the exit code is 1. Needs a Python that has llama-benchy and tokenizers; the model's vocabulary must be BPE as GPT-2 has
+The two can't time the same requests, and a machine's speed moves between one side's and the other's. So both are held to a third:
+the times that llama-server logs of every request. A side's figure over the server's for that side's own requests is what the tool
+adds or leaves out, whatever the machine did meanwhile. The ratio of the two sides' shares, round by round, must lie within 3 % with
+its whole 95 % interval, for the time to first token and for the decode rate; else the exit code is 1. The ratio of the bare figures
+is printed beside. Needs a Python that has llama-benchy and tokenizers; the model's vocabulary must be BPE as GPT-2 has
 it, as tiny-chat's is. Nothing leaves this machine: the book that llama-benchy takes its prompts from is served here.
 """
 
@@ -10,10 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,6 +55,8 @@ made.add_special_tokens([AddedToken(token, normalized=False) for token in said["
 made.save(sys.argv[1])
 """
 CONTROL = 3  # the token type of special tokens
+# What llama-server logs of each request: milliseconds and tokens of prefill, then of decode.
+TIMED = re.compile(rb"prompt eval time = +([\d.]+) ms / +(\d+) tokens.*\n.*?\beval time = +([\d.]+) ms / +(\d+) tokens")
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -97,10 +104,34 @@ def by_assay(client: httpx.Client, bench: Bench, seed: int) -> tuple[float | Non
     return first.value, rate.value, first.reason or rate.reason
 
 
+class Log:
+    """What llama-server logged since one last asked."""
+
+    def __init__(self, path: Path, bench: Bench) -> None:
+        self._path, self._bench, self._read = path, bench, 0
+
+    def new(self) -> tuple[float, float, float]:
+        """Return the median milliseconds of prefill, the median decode rate and the median tokens of a prompt, of the requests that
+        read all of their prompt and answered at full length.
+        """
+        time.sleep(0.2)  # a request's times are logged after its last byte
+        logged = self._path.read_bytes()
+        found = [tuple(map(float, one)) for one in TIMED.findall(logged, self._read)]
+        self._read = len(logged)
+        whole = [one for one in found if one[1] > 0.9 * self._bench.prefill[0] and one[3] == self._bench.max_tokens]
+        return (
+            median([prefill for prefill, *_ in whole]),
+            median([1000 * (tokens - 1) / spent for _, _, spent, tokens in whole]),
+            median([tokens for _, tokens, *_ in whole]),
+        )
+
+
 def measure(build: EngineBuild, model: Path, python: Path, rounds: int, bench: Bench, threads: int) -> list[str]:
-    """Print a line for either figure; returns whether both agree."""
+    """Print two lines for either figure; returns whether both agree."""
     port = free_port()
-    found = {"TTFT, ms": Pairs(), "decode, tok/s": Pairs()}
+    bare = {"TTFT, ms": Pairs(), "decode, tok/s": Pairs()}
+    shares = {name: Pairs() for name in bare}
+    lengths = Pairs()
     with tempfile.TemporaryDirectory(prefix="assay-service-") as name:
         folder = Path(name)
         tokenizer(python, model, folder)
@@ -113,18 +144,30 @@ def measure(build: EngineBuild, model: Path, python: Path, rounds: int, bench: B
         url = f"http://127.0.0.1:{port}"
         with spawn(argv, env=build.environment, log=folder / "log") as server, httpx.Client(base_url=url) as client:
             wait_ready(server, Listen("127.0.0.1", port), 60.0)
-            for number in range(rounds):
+            log = Log(folder / "log", bench)
+
+            def hers() -> list[tuple[float, float, float]]:
                 book = f"http://127.0.0.1:{books.server_address[1]}/book.txt"
-                before = by_benchy(python, url, folder, book, bench) if number % 2 else None
+                found = by_benchy(python, url, folder, book, bench)
+                return [(*map(median, found), 0.0), log.new()]  # type: ignore[list-item]
+
+            for number in range(rounds):
+                before = hers() if number % 2 else None
                 first, rate, why = by_assay(client, bench, number)
-                theirs = before or by_benchy(python, url, folder, book, bench)
-                for pairs, ours, hers in zip(found.values(), (first, rate), map(median, theirs), strict=True):
-                    if ours is None:
-                        print(f"round {number}: assay says {why}", flush=True)
-                    else:
-                        pairs.add(ours, hers)
+                ours = log.new()
+                (their_first, their_rate, _), theirs = before or hers()
+                if first is None or rate is None:
+                    print(f"round {number}: assay says {why}", flush=True)
+                    continue
+                lengths.add(ours[2], theirs[2])
+                for at, (one, other) in enumerate(((first, their_first), (rate, their_rate))):
+                    list(bare.values())[at].add(one, other)
+                    list(shares.values())[at].add(one / ours[at], other / theirs[at])
         books.shutdown()
-    return [line(name, pairs) for name, pairs in found.items()]
+    print(f"tokens of a prompt: assay {median(lengths.first):.0f}, llama-benchy {median(lengths.second):.0f}")
+    for name, pairs in bare.items():
+        line(f"{name}, bare", pairs)
+    return [line(f"{name}, over the server's", pairs) for name, pairs in shares.items()]
 
 
 def line(name: str, pairs: Pairs) -> str:
@@ -132,10 +175,10 @@ def line(name: str, pairs: Pairs) -> str:
     if not pairs.first:
         return "not told"
     (ratio, low, high), verdict = pairs.ratio, told(pairs.ratio, 1 - AGREE, 1 + AGREE)
-    medians = f"assay {median(pairs.first):9.2f}, llama-benchy {median(pairs.second):9.2f}"
+    medians = f"assay {median(pairs.first):9.3f}, llama-benchy {median(pairs.second):9.3f}"
     apart = f"spread of each {spread(pairs.first):.2f} {spread(pairs.second):.2f}"
     known = f"ratio {ratio:.3f} ({low:.3f} to {high:.3f} with 95 %, {len(pairs.first)} pairs)"
-    print(f"{name:14} {medians}, {known}; {apart}: {verdict}", flush=True)
+    print(f"{name:32} {medians}, {known}; {apart}: {verdict}", flush=True)
     return verdict
 
 
@@ -145,10 +188,10 @@ def main() -> int:
     parser.add_argument("model", type=Path, nargs="?", default=TINY_CHAT)
     parser.add_argument("--peer-python", type=Path, required=True, help="a Python that has llama-benchy and tokenizers")
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--requests", type=int, default=10)
+    parser.add_argument("--requests", type=int, default=8)
     parser.add_argument("--prefill", type=int, default=512)
-    parser.add_argument("--tokens", type=int, default=128)
-    parser.add_argument("--budget", type=float, default=10.0, help="seconds that a round of ours may go on for")
+    parser.add_argument("--tokens", type=int, default=256)
+    parser.add_argument("--budget", type=float, default=0.01, help="seconds that a round of ours may go on for")
     parser.add_argument("--threads", type=int, default=hardware().physical_cores)
     args = parser.parse_args()
     bench = Bench(
