@@ -10,11 +10,11 @@ import argparse
 import json
 import math
 import os
+import selectors
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -44,55 +44,74 @@ PROMPTS: dict[str, dict[str, Any]] = {
     CHAT: {"messages": [{"role": "user", "content": ASKED}]},
     COMPLETION: {"prompt": ASKED},
 }
+# llama-server knows ``ignore_eos``, llama_cpp.server ``min_tokens``.
 HOW = {"temperature": 0, "stream": True, "ignore_eos": True}
 WEIGHTS = ROOT / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
 GOAL_SPEED, GOAL_FIRST_MS, GOAL_PEER = 0.95, 3.0, 3.0
 Found = dict[str, float]
 
 
-def stream(address: str, path: str, tokens: int) -> float:
-    """Ask once, for so many tokens; returns the seconds until the first event."""
-    content = json.dumps(PROMPTS[path] | HOW | {"max_tokens": tokens}).encode()
+class Stream:
+    """One question, and its answer as it comes. ``first`` is when its first event came, in seconds after it was asked."""
+
+    def __init__(self, address: str, request: bytes) -> None:
+        self._began, self.first, self._end = time.monotonic(), 0.0, b""
+        self.socket = socket.socket(socket.AF_UNIX if address.startswith("/") else socket.AF_INET)
+        host, _, port = address.rpartition(":")
+        self.socket.connect(address if address.startswith("/") else (host, int(port)))
+        self.socket.sendall(request)
+
+    def read(self) -> bool:
+        """Take what is there; returns whether that was all. Raises RuntimeError for an answer that isn't whole."""
+        piece = self.socket.recv(65536)
+        if not self.first and b"data: " in piece:
+            self.first = time.monotonic() - self._began
+        self._end = (self._end + piece)[-3000:]
+        if piece:
+            return False
+        if b"[DONE]" not in self._end or b'"length"' not in self._end:
+            raise RuntimeError(f"not whole: {self._end!r}")
+        return True
+
+
+def asking(path: str, tokens: int) -> bytes:
+    """Return a request for so many tokens."""
+    content = json.dumps(PROMPTS[path] | HOW | {"max_tokens": tokens, "min_tokens": tokens}).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {KEY}\r\nContent-Length: {len(content)}\r\n\r\n"
     )
-    began, first, end = time.monotonic(), 0.0, b""
-    with socket.socket(socket.AF_UNIX if address.startswith("/") else socket.AF_INET) as one:
-        one.settimeout(300)
-        host, _, port = address.rpartition(":")
-        one.connect(address if address.startswith("/") else (host, int(port)))
-        one.sendall(head.encode() + content)
-        while piece := one.recv(65536):
-            if not first and b"data: " in piece:
-                first = time.monotonic() - began
-            end = (end + piece)[-3000:]
-    if b"[DONE]" not in end or b'"finish_reason":"length"' not in end:
-        raise RuntimeError(f"not whole: {end!r}")
-    return first
+    return head.encode() + content
 
 
 def load(address: str, path: str, tokens: int, streams: int, requests: int) -> Found:
-    """Ask ``requests`` times from so many streams; returns tokens a second, of all together, and the median first event."""
-    left = iter(range(requests))
-    firsts: list[float] = []
-    lock = threading.Lock()
+    """Ask ``requests`` times from so many streams; returns tokens a second, of all together, and the median first event.
 
-    def one() -> None:
-        while True:
-            with lock:
-                if next(left, None) is None:
-                    return
-            firsts.append(stream(address, path, tokens))
-
-    threads = [threading.Thread(target=one) for _ in range(streams)]
+    One thread reads all: threads would wait for one another, and for a core.
+    """
+    request, left, firsts = asking(path, tokens), requests, []
     began = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if len(firsts) != requests:
-        raise RuntimeError("a stream failed")
+    with selectors.DefaultSelector() as readable:
+
+        def ask() -> None:
+            one = Stream(address, request)
+            readable.register(one.socket, selectors.EVENT_READ, one)
+
+        for _ in range(min(streams, requests)):
+            ask()
+            left -= 1
+        while readable.get_map():
+            ready = readable.select(300)
+            if not ready:
+                raise RuntimeError("nothing came in five minutes")
+            for one in [key.data for key, _ in ready]:
+                if one.read():
+                    readable.unregister(one.socket)
+                    one.socket.close()
+                    firsts.append(one.first)
+                    if left:
+                        ask()
+                        left -= 1
     return {"tok_s": requests * tokens / (time.monotonic() - began), "ttft": median(firsts)}
 
 
@@ -292,7 +311,7 @@ def main() -> None:
             _, front = stack.enter_context(door(upstream, Path(name)))
             other = stack.enter_context(peer(args.peer_python, args.weights))
             pairs = Pairs()
-            for ours, theirs in client((front, other), path, args.tokens, 8, 16, 10):
+            for ours, theirs in client((front, other), path, args.tokens, 8, 16, args.rounds // 2):
                 pairs.add(ours["tok_s"], theirs["tok_s"])
             ratio, low, high = pairs.ratio
             print(
