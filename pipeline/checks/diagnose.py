@@ -144,15 +144,26 @@ def call_in_text(text: str, tools: Collection[str]) -> str:
     decoder, place = json.JSONDecoder(), text.find("{")
     while place >= 0:
         try:
-            value, _ = decoder.raw_decode(text, place)
+            value, end = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
-            value = None
-        if isinstance(value, dict):
-            inner = value.get("function")
-            call: dict[str, Any] = inner if isinstance(inner, dict) else value
-            if str(call.get("name")) in tools and ("arguments" in call or "parameters" in call):
-                return str(call["name"])
-        place = text.find("{", place + 1)
+            value, end = None, place + 1
+        if called := _called(value, tools):
+            return called
+        place = text.find("{", end)
+    return ""
+
+
+def _called(value: Any, tools: Collection[str]) -> str:
+    """Return the name of the first tool that a JSON value calls, at any depth of it."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, list):
+            left += reversed(one)
+        elif isinstance(one, dict):
+            if str(one.get("name")) in tools and ("arguments" in one or "parameters" in one):
+                return str(one["name"])
+            left += reversed(one.values())
     return ""
 
 

@@ -115,6 +115,12 @@ def test_deep_nesting_is_no_call_and_no_crash() -> None:
     assert call_in_text('{"a":' * 3000, TOOLS) == ""
 
 
+def test_a_call_is_found_at_any_depth_after_what_is_none_and_after_what_never_closes() -> None:
+    call = '{"steps": [{"a": 1}, {"name": "get_weather", "arguments": {}}]}'
+    assert [call_in_text(text, TOOLS) for text in (call, f'{{"a": 1}} {call}', f'{{"a": {call}')] == ["get_weather"] * 3
+    assert call_in_text('{"name": "get_weather"}', TOOLS) == ""
+
+
 def test_short_is_one_bounded_line() -> None:
     assert short("a\nb") == '"a\\nb"'
     assert len(short("x" * 1000)) <= 120
