@@ -99,11 +99,9 @@ def _summary(run: Run) -> str:
     evaluation, outcomes = run.result.evaluation, run.result.outcomes
     if run.key.stage == "eval":
         metrics = len(evaluation.metrics) if evaluation else 0
-        return f"run: {metrics} {plural(metrics, 'metric')}"
+        return f"{metrics} {plural(metrics, 'metric')}"
     counts = {verdict: sum(outcome.verdict is verdict for outcome in outcomes) for verdict in Verdict}
-    return "run: " + ", ".join(
-        f"{count} {verdict.value}" for verdict, count in counts.items() if count or verdict is PASS
-    )
+    return ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count or verdict is PASS)
 
 
 def _rules_of_metrics(lock: Lockfile, runs: Sequence[Run]) -> Iterable[Reason]:

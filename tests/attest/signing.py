@@ -40,7 +40,7 @@ def decision_on(lock: Lockfile, accepted: bool = True, **changes: Any) -> Decisi
     said = Verdict.PASS if accepted else Verdict.FAIL
     reasons = (
         Reason("lint: nothing worse than warning", Verdict.PASS, "no findings"),
-        Reason("check suite tiny-stop: run", Verdict.PASS, "run: 3 pass"),
+        Reason("check suite tiny-stop: run", Verdict.PASS, "3 pass"),
         Reason("stop-tokens", said, "3 of 3"),
         Reason("tiny-choice.accuracy: min 0.6", Verdict.FAIL, "0.5", waived="accepted by Ada: known"),
         Reason("policy license: declared", Verdict.PASS, "apache-2.0"),

@@ -188,7 +188,7 @@ def test_a_suite_of_which_nothing_applies_shows_nothing() -> None:
     )
     runs[place] = replace(runs[place], result=StageResult(outcomes=(skipped[0], replace(skipped[1], verdict=PASS))))
     decision = judge(lock, runs)
-    assert decision.accepted and reason(decision, "check suite tiny-tools").message == "run: 1 pass, 1 skip"
+    assert decision.accepted and reason(decision, "check suite tiny-tools").message == "1 pass, 1 skip"
 
 
 def test_a_rate_is_judged_over_all_suites_that_have_the_group() -> None:
