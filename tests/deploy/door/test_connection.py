@@ -442,3 +442,36 @@ def test_a_client_that_asks_on_at_once_is_heard(front: Front) -> None:
     for number in range(60):
         body = b'{"prompt": [' + b"{}," * (200_000 if number % 2 else 1) + b"{}]}"
         assert front.client.post("/v1/completions", content=body).status_code == 400
+
+
+@pytest.mark.parametrize("early", [1 << 10, 100 << 10])
+def test_a_last_answer_is_whole_whatever_comes_after_its_question(sockets: Path, door: Open, early: int) -> None:
+    asked, read = threading.Event(), threading.Event()
+
+    def play(client: socket.socket, _: bytes) -> None:
+        asked.set()
+        read.wait(5)
+        client.sendall(whole(b'"whole"'))
+
+    with scripted(sockets, play) as engine, socket.create_connection(door(engine).address, 5) as client:
+        client.sendall(HEAD + b"Connection: close\r\n" + LENGTH + b"\r\n" + BODY)
+        asked.wait(5)
+        client.sendall(b"x" * early)
+        read.set()
+        assert (said := heard(client)).startswith(b"HTTP/1.1 200 OK") and said.endswith(b'"whole"')
+
+
+@pytest.mark.parametrize("way", [b"", b"Connection: close\r\n"])
+def test_who_sends_on_and_on_during_an_answer_is_broken_off(sockets: Path, door: Open, way: bytes) -> None:
+    asked, left = threading.Event(), threading.Event()
+
+    def play(client: socket.socket, _: bytes) -> None:
+        asked.set()
+        if gone(client):
+            left.set()
+
+    with scripted(sockets, play) as engine, socket.create_connection(door(engine).address, 5) as client:
+        client.sendall(HEAD + way + LENGTH + b"\r\n" + BODY)
+        asked.wait(5)
+        client.sendall(b"x" * (100 << 10))
+        assert left.wait(5) and gone(client)
