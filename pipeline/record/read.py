@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -18,6 +18,7 @@ from pipeline.record.rows import READERS, to_decision, to_run
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
 _NEWEST = "ORDER BY number DESC"
 _THESE = "lock_digest = ? AND engine_digest = ? AND hardware_digest = ?"
 _LARGE = {"outcomes", "eval_items", "bench_rows"}
@@ -114,6 +115,28 @@ def locks_like(database: Path, beginning: str) -> list[str]:
 def query(database: Path, sql: str) -> pd.DataFrame:
     """Answer SQL over the tables, reading alone. Raises UsageError with DuckDB's message when the SQL is wrong or
     would write."""
+    frame: pd.DataFrame = _answered(database, sql, lambda answer: answer.df())
+    return frame
+
+
+def rows(database: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Answer SQL as ``query`` does, with names of columns, of which none comes twice, and Python's own values. Raises UsageError."""
+
+    def take(answer: duckdb.DuckDBPyRelation) -> tuple[list[str], list[tuple[Any, ...]]]:
+        names: list[str] = []
+        for name in answer.columns:
+            while name in names:
+                name += "_1"
+            names.append(name)
+        # DuckDB has no Python value of a time with its zone unless pytz is there.
+        zoned = ["WITH TIME ZONE" in str(kind) for kind in answer.types]
+        columns = [f"#{number}{'::VARCHAR' * spelt}" for number, spelt in enumerate(zoned, 1)]
+        return names, answer.project(", ".join(columns)).fetchall()
+
+    return _answered(database, sql, take)
+
+
+def _answered(database: Path, sql: str, take: Callable[[duckdb.DuckDBPyRelation], T]) -> T:
     with reading(database) as connection:
         # A database that isn't there is an empty one in memory; it takes no writes either.
         connection.execute("BEGIN TRANSACTION READ ONLY")
@@ -123,8 +146,7 @@ def query(database: Path, sql: str) -> pd.DataFrame:
                 raise UsageError(
                     "the SQL has no answer to show", hint="write a SELECT; the tables are listed by: SHOW TABLES"
                 )
-            frame: pd.DataFrame = answer.df()
-            return frame
+            return take(answer)
         except duckdb.Error as error:
             raise UsageError(f"SQL: {error}", hint="the tables are listed by: SHOW TABLES") from None
 
