@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -125,12 +124,6 @@ def told(found: tuple[float, float, float], least: float, most: float) -> str:
     """
     _, low, high = found
     return "met" if least <= low and high <= most else "MISSED" if high < least or low > most else "not told"
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def in_turns(contestants: Sequence[Contestant], repetitions: int) -> None:

@@ -19,7 +19,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from _measure import Pairs, as_installed, free_port, told
+from _measure import Pairs, as_installed, told
 
 from pipeline.bench.stats import median
 from pipeline.core.digest import Digest
@@ -32,6 +32,7 @@ from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import EngineBuild, find_engine
 from pipeline.runtime.params import Listen, server_argv
 from pipeline.runtime.server import wait_ready
+from tests.projects import free_port
 
 WEIGHTS = Path(__file__).parents[1] / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
 SPEC = """\

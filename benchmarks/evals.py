@@ -22,8 +22,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from _measure import free_port
-
 from pipeline.core.progress import SILENT
 from pipeline.evals.choices import Question, measure_choices
 from pipeline.runtime.binding import Scorer
@@ -32,6 +30,7 @@ from pipeline.runtime.packing import Group
 from pipeline.runtime.params import Listen
 from pipeline.runtime.server import started
 from pipeline.runtime.serving import Request, Serving
+from tests.projects import free_port
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"

@@ -19,12 +19,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from _measure import Pairs, free_port, told
+from _measure import Pairs, told
 
 from pipeline.bench.stats import median
 from pipeline.core.proc import spawn
@@ -35,6 +36,7 @@ from pipeline.lock.model import Lockfile
 from pipeline.runtime.build import find_engine
 from pipeline.runtime.params import Listen, server_argv
 from pipeline.runtime.server import started, wait_ready
+from tests.projects import free_port
 
 ROOT = Path(__file__).parents[1]
 KEY = "bench-0123456789abcdef"
@@ -89,17 +91,16 @@ def load(address: str, path: str, tokens: int, streams: int, requests: int) -> F
 
     One thread reads all: threads would wait for one another, and for a core.
     """
-    request, left, firsts = asking(path, tokens), requests, []
+    request, firsts = asking(path, tokens), list[float]()
     began = time.monotonic()
     with selectors.DefaultSelector() as readable:
+        questions = (Stream(address, request) for _ in range(requests))  # each is asked when its turn comes
 
-        def ask() -> None:
-            one = Stream(address, request)
-            readable.register(one.socket, selectors.EVENT_READ, one)
+        def ask(most: int) -> None:
+            for one in islice(questions, most):
+                readable.register(one.socket, selectors.EVENT_READ, one)
 
-        for _ in range(min(streams, requests)):
-            ask()
-            left -= 1
+        ask(streams)
         while readable.get_map():
             ready = readable.select(300)
             if not ready:
@@ -109,9 +110,7 @@ def load(address: str, path: str, tokens: int, streams: int, requests: int) -> F
                     readable.unregister(one.socket)
                     one.socket.close()
                     firsts.append(one.first)
-                    if left:
-                        ask()
-                        left -= 1
+                    ask(1)
     return {"tok_s": requests * tokens / (time.monotonic() - began), "ttft": median(firsts)}
 
 

@@ -19,15 +19,17 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from _measure import Pairs, free_port, told
+from _measure import Pairs, told
 
 from pipeline.bench.service import service_rows
 from pipeline.bench.stats import median, spread
@@ -38,11 +40,14 @@ from pipeline.runtime.build import EngineBuild, find_engine
 from pipeline.runtime.params import Listen
 from pipeline.runtime.server import wait_ready
 from pipeline.spec.model import Bench
+from tests.projects import free_port
 
 ROOT = Path(__file__).parent.parent
 TINY_CHAT = ROOT / "models" / "tiny-chat" / "tiny-chat-q8_0.gguf"
 TEXT = ROOT / "evals" / "long-text" / "text.txt"
 AGREE = 0.03
+SIDES = ("assay", "llama-benchy")
+FIGURES = ("TTFT, ms", "decode, tok/s")
 # Writes the tokenizer that llama-benchy counts prompts with.
 TOKENIZER = """\
 import json, sys
@@ -76,8 +81,8 @@ def tokenizer(python: Path, model: Path, folder: Path) -> Path:
     return folder
 
 
-def by_benchy(python: Path, url: str, folder: Path, book: str, bench: Bench) -> tuple[list[float], list[float]]:
-    """Return the times to first token in milliseconds, and the decode rates, as llama-benchy has them."""
+def by_benchy(python: Path, url: str, folder: Path, book: str, bench: Bench) -> tuple[float, float]:
+    """Return the medians of the time to first token in milliseconds and of the decode rate, as llama-benchy has them."""
     out = folder / "benchy.json"
     how = ["--model", "model", "--tokenizer", str(folder), "--book-url", book, "--latency-mode", "none", "--no-cache"]
     what = ["--pp", str(bench.prefill[0]), "--tg", str(bench.max_tokens), "--exact-tg", "--runs", str(bench.requests)]
@@ -91,17 +96,28 @@ def by_benchy(python: Path, url: str, folder: Path, book: str, bench: Bench) -> 
     if done.returncode or not out.is_file():
         raise RuntimeError(f"llama-benchy failed: {done.stdout[-1000:]}{done.stderr[-1000:]}")
     (run,) = json.loads(out.read_text())["benchmarks"]
-    return run["e2e_ttft"]["values"], run["tg_req_throughput"]["values"]
+    return median(run["e2e_ttft"]["values"]), median(run["tg_req_throughput"]["values"])
 
 
-def by_assay(client: httpx.Client, bench: Bench, seed: int) -> tuple[float | None, float | None, str]:
-    """Return the medians of both, and why one is missing. Nobody looks whether the machine was quiet, as nobody does for the other side:
-    what disturbs one round disturbs the next.
+def by_assay(client: httpx.Client, bench: Bench, seed: int) -> tuple[float, float] | None:
+    """Return the medians of both; None, and the reason on stdout, where one is missing. Nobody looks whether the machine was quiet, as
+    nobody does for the other side: what disturbs one round disturbs the next.
     """
     found = service_rows(client, bench, model="model", chat=True, seed=seed)
     rows = {row.metric: row for row in found if row.test == "streams=1"}
     first, rate = rows["ttft_ms"], rows["decode_tok_s"]
-    return first.value, rate.value, first.reason or rate.reason
+    if first.value is None or rate.value is None:
+        print(f"round {seed}: assay says {first.reason or rate.reason}", flush=True)
+        return None
+    return first.value, rate.value
+
+
+class Logged(NamedTuple):
+    """Medians of what llama-server logged of requests: milliseconds of prefill, tokens a second of decode, tokens of a prompt."""
+
+    prefill: float
+    rate: float
+    prompt: float
 
 
 class Log:
@@ -110,28 +126,27 @@ class Log:
     def __init__(self, path: Path, bench: Bench) -> None:
         self._path, self._bench, self._read = path, bench, 0
 
-    def new(self) -> tuple[float, float, float]:
-        """Return the median milliseconds of prefill, the median decode rate and the median tokens of a prompt, of the requests that
-        read all of their prompt and answered at full length.
+    def new(self) -> Logged:
+        """Return what it says of the requests that read all of their prompt and answered at full length. Raises RuntimeError where there
+        is none.
         """
         time.sleep(0.2)  # a request's times are logged after its last byte
         logged = self._path.read_bytes()
         found = [tuple(map(float, one)) for one in TIMED.findall(logged, self._read)]
         self._read = len(logged)
         whole = [one for one in found if one[1] > 0.9 * self._bench.prefill[0] and one[3] == self._bench.max_tokens]
-        return (
-            median([prefill for prefill, *_ in whole]),
-            median([1000 * (tokens - 1) / spent for _, _, spent, tokens in whole]),
-            median([tokens for _, tokens, *_ in whole]),
-        )
+        if not whole:
+            raise RuntimeError(f"llama-server logged no whole request of {len(found)}: see {self._path}")
+        prefills, prompts, decodes, answers = zip(*whole, strict=True)
+        rates = [1000 * (tokens - 1) / spent for spent, tokens in zip(decodes, answers, strict=True)]
+        return Logged(median(prefills), median(rates), median(prompts))
 
 
 def measure(build: EngineBuild, model: Path, python: Path, rounds: int, bench: Bench, threads: int) -> list[str]:
     """Print two lines for either figure; returns whether both agree."""
     port = free_port()
-    bare = {"TTFT, ms": Pairs(), "decode, tok/s": Pairs()}
-    shares = {name: Pairs() for name in bare}
-    lengths = Pairs()
+    bare, shares = ([Pairs() for _ in FIGURES] for _ in range(2))
+    prompts = Pairs()
     with tempfile.TemporaryDirectory(prefix="assay-service-") as name:
         folder = Path(name)
         tokenizer(python, model, folder)
@@ -146,28 +161,30 @@ def measure(build: EngineBuild, model: Path, python: Path, rounds: int, bench: B
             wait_ready(server, Listen("127.0.0.1", port), 60.0)
             log = Log(folder / "log", bench)
 
-            def hers() -> list[tuple[float, float, float]]:
-                book = f"http://127.0.0.1:{books.server_address[1]}/book.txt"
-                found = by_benchy(python, url, folder, book, bench)
-                return [(*map(median, found), 0.0), log.new()]  # type: ignore[list-item]
-
+            book = f"http://127.0.0.1:{books.server_address[1]}/book.txt"
+            ask: dict[str, Callable[[int], tuple[float, float] | None]] = {
+                "assay": lambda seed: by_assay(client, bench, seed),
+                "llama-benchy": lambda _: by_benchy(python, url, folder, book, bench),
+            }
             for number in range(rounds):
-                before = hers() if number % 2 else None
-                first, rate, why = by_assay(client, bench, number)
-                ours = log.new()
-                (their_first, their_rate, _), theirs = before or hers()
-                if first is None or rate is None:
-                    print(f"round {number}: assay says {why}", flush=True)
+                said, logged = dict[str, tuple[float, float] | None](), dict[str, Logged]()
+                for side in SIDES[:: -1 if number % 2 else 1]:
+                    said[side] = ask[side](number)
+                    logged[side] = log.new()
+                one, other = map(said.get, SIDES)
+                if one is None or other is None:
                     continue
-                lengths.add(ours[2], theirs[2])
-                for at, (one, other) in enumerate(((first, their_first), (rate, their_rate))):
-                    list(bare.values())[at].add(one, other)
-                    list(shares.values())[at].add(one / ours[at], other / theirs[at])
+                own, hers = map(logged.__getitem__, SIDES)
+                prompts.add(own.prompt, hers.prompt)
+                for at in range(len(FIGURES)):
+                    bare[at].add(one[at], other[at])
+                    shares[at].add(one[at] / own[at], other[at] / hers[at])
         books.shutdown()
-    print(f"tokens of a prompt: assay {median(lengths.first):.0f}, llama-benchy {median(lengths.second):.0f}")
-    for name, pairs in bare.items():
+    if prompts.first:
+        print(f"tokens of a prompt: assay {median(prompts.first):.0f}, llama-benchy {median(prompts.second):.0f}")
+    for name, pairs in zip(FIGURES, bare, strict=True):
         line(f"{name}, bare", pairs)
-    return [line(f"{name}, over the server's", pairs) for name, pairs in shares.items()]
+    return [line(f"{name}, over the server's", pairs) for name, pairs in zip(FIGURES, shares, strict=True)]
 
 
 def line(name: str, pairs: Pairs) -> str:

@@ -27,17 +27,10 @@ from pipeline.deploy.log import log_path, read
 from pipeline.deploy.state import State, folder_of, read_state
 from pipeline.lock.load import read_lock
 from pipeline.store.layout import Store
-from tests.projects import alive, assay, descendants, finish, start, stop, until
+from tests.projects import alive, assay, descendants, finish, free_port, start, stop, until
 
 HELLO = [{"role": "user", "content": "Hello!"}]
 ENDLESS = {"messages": HELLO, "max_tokens": 900, "stream": True, "ignore_eos": True}
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens now."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-        return port
 
 
 class Served:

@@ -161,8 +161,10 @@ def _called(value: Any, tools: Collection[str]) -> str:
         if isinstance(one, list):
             left += reversed(one)
         elif isinstance(one, dict):
-            if str(one.get("name")) in tools and ("arguments" in one or "parameters" in one):
-                return str(one["name"])
+            inner = one.get("function")
+            call: dict[str, Any] = inner if isinstance(inner, dict) else one
+            if str(call.get("name")) in tools and ("arguments" in call or "parameters" in call):
+                return str(call["name"])
             left += reversed(one.values())
     return ""
 

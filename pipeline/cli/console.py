@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -166,11 +166,10 @@ class _Bar:
         self._bars.advance(self._number, amount)
 
 
-def table(headers: list[str], rows: list[list[str]]) -> str:
-    """Return a plain table for stdout: columns aligned, no colours, the same in a pipe."""
-    widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [headers, *rows]
-    ]
-    return "\n".join(lines)
+def table(headers: list[str], rows: list[list[str]], right: Collection[int] = ()) -> str:
+    """Return a plain table for stdout: columns aligned (those numbered in ``right`` to the right), no colours, the same in a pipe."""
+    columns = []
+    for number, column in enumerate(zip(headers, *rows, strict=True)):
+        width, align = max(map(len, column)), str.rjust if number in right else str.ljust
+        columns.append([align(cell, width) for cell in column])
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from datetime import datetime
+from datetime import date, time
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,18 @@ def pretty(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of dataclasses' parts as JSON knows it: times in ISO 8601, enumerations by value, numbers that don't exist as null."""
+    """Return a value as JSON knows it: times in ISO 8601, enumerations by value, bytes in hexadecimal, numbers that don't exist as null."""
     match value:
         case dict():
-            return {key: plain(part) for key, part in value.items()}
+            return {key if isinstance(key, str | int | float) else str(key): plain(part) for key, part in value.items()}
         case list() | tuple():
             return [plain(part) for part in value]
-        case datetime():
+        case date() | time():  # a datetime is a date
             return value.isoformat()
+        case bytes():
+            return value.hex()
+        case Decimal():
+            return plain(float(value))
         case Enum():
             return value.value
         case float():

@@ -119,6 +119,7 @@ def test_a_call_is_found_at_any_depth_after_what_is_none_and_after_what_never_cl
     call = '{"steps": [{"a": 1}, {"name": "get_weather", "arguments": {}}]}'
     assert [call_in_text(text, TOOLS) for text in (call, f'{{"a": 1}} {call}', f'{{"a": {call}')] == ["get_weather"] * 3
     assert call_in_text('{"name": "get_weather"}', TOOLS) == ""
+    assert call_in_text('{"name": "get_weather", "arguments": {}, "function": {"name": "none"}}', TOOLS) == ""
 
 
 def test_short_is_one_bounded_line() -> None:

@@ -16,7 +16,7 @@ from pipeline.core.project import Project
 from pipeline.deploy.state import folder_of, read_state
 from tests import zoo
 from tests.deployments import answer, nothing_after
-from tests.projects import alive, assay, command_of, descendants, flip, until
+from tests.projects import alive, assay, command_of, descendants, flip, free_port, until
 
 
 @pytest.fixture
@@ -109,12 +109,10 @@ def test_what_was_not_accepted_is_refused(tested: Project) -> None:
 def test_what_a_unit_starts_answers(accepted: Project, tmp_path: Path) -> None:
     """Its two commands, run as systemd would read them; the sandbox is systemd's."""
     import shlex
-    import socket
 
     from pipeline.runtime.params import Listen
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     answer(accepted, "deploy", "small", "--target", "systemd", "-o", "unit", "--port", str(port))
     folder = accepted.root / "unit"
     unit = (folder / "assay-small.service").read_text()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.canonical import canonical_bytes, digest_of, pretty, read_json, tree_digest
+from pipeline.core.canonical import canonical_bytes, digest_of, plain, pretty, read_json, tree_digest
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -73,3 +75,16 @@ def test_a_tree_is_its_names_and_contents(tmp_path: Path) -> None:
         one == tree(b="2", a="1") == tree(a="1", b="2", __pycache__="x") == tree(**{"a": "1", "b": "2", ".swap": "x"})
     )
     assert len({one, tree(a="1", c="2"), tree(a="12", b=""), tree(a="1", d__in__b="2"), tree(a="1")}) == 5
+
+
+def test_what_json_does_not_know_becomes_what_it_knows() -> None:
+    odd = {
+        "at": datetime(2026, 2, 3, 4, 5),
+        "day": date(2026, 2, 3),
+        "clock": time(4, 5),
+        "raw": b"\xb5",
+        7: (1, float("inf")),
+    }
+    known = {"at": "2026-02-03T04:05:00", "day": "2026-02-03", "clock": "04:05:00", "raw": "b5", 7: [1, None]}
+    assert plain(odd) == known
+    assert plain({date(2026, 2, 3): Decimal("1.50"), "none": Decimal("NaN")}) == {"2026-02-03": 1.5, "none": None}

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -30,7 +29,7 @@ from pipeline.flow.locking import make_lock
 from pipeline.flow.session import Session
 from pipeline.runtime.build import EngineBuild
 from tests.deployments import Stream, crowd, key_of, log_of, put, requantize, stand, state_of
-from tests.projects import alive, descendants, edit, flip, start, until
+from tests.projects import alive, descendants, edit, flip, free_port, start, until
 
 GIVEN = Wanted("local", port=0, override="a test")
 
@@ -239,8 +238,7 @@ def test_after_the_switch_the_new_one_is_watched(deployed: tuple[Project, Deploy
 def test_another_port_is_another_door(deployed: tuple[Project, Deployed]) -> None:
     project, first = deployed
     assert first.state
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     second = put(project, replace(GIVEN, port=port))
     assert second.state and second.state.url.endswith(f":{port}") and second.state.keeper != first.state.keeper
     third = put(project, replace(GIVEN, port=None))
