@@ -1,31 +1,37 @@
 """Hold `assay bench` against llama-bench run by hand: in turns on a quiet machine, and with a neighbour that comes and goes.
 
-On the quiet machine the ratio of the two, round by round, must lie within 2 % with its whole 95 % interval: a machine whose own
-speed changes takes more rounds to tell. With the neighbour, Assay must give no number, or one within 3 % of the quiet one just
-before. Exit code 1 unless both hold.
+On the quiet machine the ratio of the two, round by round, must lie within 2 % with its whole 95 % interval. What else the machine did
+disturbs either side, so the repetitions that its counters speak against are left out of both. With the neighbour, Assay must give no
+number, or one within 3 % of what the same run had while the neighbour was away. Exit code 1 unless both hold.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _measure import Pairs, told
 
-from pipeline.bench.engine import engine_rows, settings_of
+from pipeline.bench.engine import Watch, engine_rows, repetitions_of, settings_of
 from pipeline.bench.model import BenchRow
 from pipeline.bench.stats import median, spread
 from pipeline.core.host import hardware
+from pipeline.core.proc import run
+from pipeline.core.progress import SILENT
 from pipeline.runtime.build import EngineBuild, find_engine
 from pipeline.spec.model import Bench, Engine
 
@@ -33,6 +39,7 @@ TINY_CHAT = Path(__file__).parent.parent / "models" / "tiny-chat" / "tiny-chat-q
 QUIET, DISTURBED = 0.02, 0.03
 FEWEST_HERE = 2
 BUDGET = 5.0
+SPIN = (sys.executable, "-c", "while True: pass")
 
 
 def by_assay(build: EngineBuild, model: Path, bench: Bench, threads: int) -> dict[str, BenchRow]:
@@ -41,100 +48,161 @@ def by_assay(build: EngineBuild, model: Path, bench: Bench, threads: int) -> dic
     return {row.test: row for row in rows if row.unit == "tok/s"}
 
 
-def by_hand(build: EngineBuild, model: Path, bench: Bench, threads: int) -> dict[str, tuple[float, float]]:
-    """Return for each test the median of llama-bench's own rates, and the mean that it prints."""
+class ByHand(NamedTuple):
+    """What llama-bench says of one test, tok/s: each repetition, those that nothing disturbed, and the mean that it prints."""
+
+    every: list[float]
+    undisturbed: list[float]
+    mean: float
+
+
+def by_hand(build: EngineBuild, model: Path, bench: Bench, threads: int) -> dict[str, ByHand]:
+    """Run llama-bench with its own averaging; its machine is looked at as Assay looks at its own."""
     lengths = ["-p", ",".join(map(str, bench.prefill)), "-n", ",".join(map(str, bench.decode))]
-    how = f"-r {bench.repetitions} -t {threads} -ngl 0 -fa off -lm none -o json".split()
+    how = f"-r {bench.repetitions} -t {threads} -ngl 0 -fa off -lm none -o jsonl --progress".split()
     argv = [str(build.tool("llama-bench")), "-m", str(model), *lengths, *how]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=build.environment)
-    return {
-        f"pp{test['n_prompt']}" if test["n_prompt"] else f"tg{test['n_gen']}": (
-            median(test["samples_ts"]),
-            test["avg_ts"],
+    with SILENT.task("llama-bench") as task:
+        watch = Watch(task)
+        done = run(
+            argv,
+            env=build.environment,
+            on_start=watch.start,
+            on_stdout=watch.on_stdout,
+            on_stderr=watch.on_stderr,
         )
-        for test in json.loads(done.stdout)
-    }
+    if done.returncode:
+        raise RuntimeError(f"llama-bench failed: {done.stderr[-1000:]}")
+    found = {}
+    for test, line, marks in zip(settings_of(bench), watch.lines, watch.tests, strict=True):
+        said = json.loads(line)
+        judged = repetitions_of(test, said, marks, offloaded=False)
+        rates = said["samples_ts"]
+        counting = [rate for rate, one in zip(rates, judged, strict=True) if one.conditions.valid]
+        found[test.name] = ByHand(rates, counting, said["avg_ts"])
+    return found
 
 
-@contextmanager
-def neighbour(after: float, lasting: float) -> Iterator[None]:
-    """Keep every core busy with something else from ``after`` seconds on, for ``lasting`` seconds, on purpose."""
-    stop = threading.Event()
+@dataclass
+class Neighbour:
+    """Keeps every core busy with something else, on purpose, from some seconds after the measurement begins on, and for a while."""
 
-    def disturb() -> None:
-        if stop.wait(after):
-            return
-        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
-        stop.wait(lasting)
-        for process in busy:
-            process.kill()
-            process.wait()
+    after: float
+    lasting: float
+    came: float = math.inf
+    went: float = math.inf
 
-    thread = threading.Thread(target=disturb)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        """Come and go while the body runs; gone at its end."""
+        stop = threading.Event()
+        began = time.monotonic()
+
+        def disturb() -> None:
+            if stop.wait(self.after):
+                return
+            self.came = time.monotonic() - began
+            # Each in a session of its own, as the kernel may share the cores out among sessions.
+            busy = [subprocess.Popen(SPIN, start_new_session=True) for _ in range(os.cpu_count() or 1)]
+            stop.wait(self.lasting)
+            for process in busy:
+                process.kill()
+                process.wait()
+            self.went = time.monotonic() - began
+
+        thread = threading.Thread(target=disturb)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def beside(self, repetition: Mapping[str, Any]) -> bool:
+        """Tell whether it was there during any of a repetition."""
+        return bool(repetition["at"] < self.went and repetition["at"] + repetition["seconds"] > self.came)
 
 
 def quiet(build: EngineBuild, model: Path, bench: Bench, threads: int, rounds: int) -> str:
     """Run both in turns; tells whether ours and those by hand agree."""
-    pairs, why = defaultdict[str, Pairs](Pairs), dict[str, str]()
+    undisturbed, bare, why = defaultdict[str, Pairs](Pairs), defaultdict[str, Pairs](Pairs), dict[str, str]()
     for number in range(rounds):
         first = by_hand(build, model, bench, threads) if number % 2 else None
         ours = by_assay(build, model, bench, threads)
         hand = first or by_hand(build, model, bench, threads)
         for name, row in ours.items():
-            if len(row.samples) < FEWEST_HERE:
-                why[name] = row.reason
+            bare[name].add(median([one["rate"] for one in row.detail["repetitions"]]), median(hand[name].every))
+            if min(len(row.samples), len(hand[name].undisturbed)) < FEWEST_HERE:
+                why[name] = row.reason or "by hand nothing ran undisturbed"
             else:  # a round's few repetitions may leave Assay inconclusive: it is their median over all rounds that is compared
-                pairs[name].add(median(row.samples), hand[name][0])
-    print(f"{'quiet':8} {'assay':>10} {'by hand':>10} {TITLES}   spread of each")
+                undisturbed[name].add(median(row.samples), median(hand[name].undisturbed))
+    print(f"{'quiet':8} {'assay':>10} {'by hand':>10} {TITLES}   spread of each   with what was disturbed")
     verdicts = []
     for name in (test.name for test in settings_of(bench)):
-        both = pairs[name]
+        both = undisturbed[name]
         verdicts.append(told(both.ratio, 1 - QUIET, 1 + QUIET) if both.first else "not told")
         if both.first:
-            apart = f"{spread(both.first):.2f} {spread(both.second):.2f}"
+            apart = f"{spread(both.first):.2f} {spread(both.second):.2f}     "
             medians = f"{median(both.first):10.1f} {median(both.second):10.1f}"
-            print(f"{name:8} {medians} {ratio(both)}   {apart}", flush=True)
+            print(f"{name:8} {medians} {ratio(both)}   {apart}  {ratio(bare[name])}", flush=True)
         else:
             print(f"{name:8} assay: {why.get(name)}")
     return worst(verdicts)
 
 
+@dataclass
+class Busy:
+    """What came of one test beside a neighbour, over all rounds."""
+
+    held: Pairs = field(default_factory=Pairs)  # Assay's number, and its median while the neighbour was away
+    before: Pairs = field(default_factory=Pairs)  # Assay's number, and that of the quiet run before
+    printed: Pairs = field(default_factory=Pairs)  # llama-bench's mean, and Assay's number of the quiet run before
+    none: int = 0
+    beside: int = 0
+    caught: int = 0
+
+    def add(self, row: BenchRow, neighbour: Neighbour) -> None:
+        """Take what Assay found beside ``neighbour``."""
+        ran = row.detail["repetitions"]
+        beside = [one for one in ran if neighbour.beside(one)]
+        self.beside += len(beside)
+        self.caught += sum(bool(one["against"]) for one in beside)
+        self.none += row.value is None
+        alone = [one["rate"] for one in ran if not one["against"] and one not in beside]
+        if row.value is not None and alone:
+            self.held.add(row.value, median(alone))
+
+
 def disturbed(
     build: EngineBuild, model: Path, bench: Bench, threads: int, rounds: int, after: float, lasting: float
 ) -> str:
-    """Run either side while a neighbour comes and goes, and ours without one just before; tells whether our numbers hold."""
+    """Run either side while a neighbour comes and goes, and ours without one before; tells whether our numbers hold."""
     longer = bench.model_copy(update={"budget": bench.budget + after + lasting})
-    ours, hand = defaultdict[str, Pairs](Pairs), defaultdict[str, Pairs](Pairs)
-    left, ran, none = Counter[str](), Counter[str](), Counter[str]()
+    found = {test.name: Busy() for test in settings_of(bench)}
     for _ in range(rounds):
         normal = by_assay(build, model, bench, threads)
-        with neighbour(after, lasting):
-            found = by_assay(build, model, longer, threads)
-        with neighbour(after, lasting):
+        neighbour = Neighbour(after, lasting)
+        with neighbour.around():
+            ours = by_assay(build, model, longer, threads)
+        with Neighbour(after, lasting).around():
             theirs = by_hand(build, model, bench, threads)
-        for name, row in found.items():
-            everything = len(row.detail["repetitions"])
-            left[name] += everything - len(row.samples)
-            ran[name] += everything
-            none[name] += row.value is None
+        for name, row in ours.items():
+            found[name].add(row, neighbour)
             if base := normal[name].value:
-                hand[name].add(theirs[name][1], base)
+                found[name].printed.add(theirs[name].mean, base)
                 if row.value is not None:
-                    ours[name].add(row.value, base)
-    print(f"\n{'busy':8} {TITLES}   inconclusive   repetitions left out   llama-bench prints, of quiet")
+                    found[name].before.add(row.value, base)
+    print(
+        f"\n{'busy':8} {TITLES}   inconclusive   beside it: left out   of the quiet run before   llama-bench prints, of that"
+    )
     verdicts = []
-    for name in (test.name for test in settings_of(bench)):
-        said = ratio(ours[name]) if ours[name].first else f"{'-':>7} {'-':>14} {0:6}"
-        printed = f"{hand[name].ratio[0]:.3f} (lowest {hand[name].lowest:.3f})" if hand[name].first else "-"
-        out = f"{left[name]:10} of {ran[name]:<6}"
-        print(f"{name:8} {said}   {none[name]:5} of {rounds:<3}   {out}   {printed}", flush=True)
-        verdicts.append(told(ours[name].ratio, 1 - DISTURBED, 1 + DISTURBED) if ours[name].first else "met")
+    for name, one in found.items():
+        printed = f"{one.printed.ratio[0]:.3f} (lowest {one.printed.lowest:.3f})" if one.printed.first else "-"
+        out = f"{one.caught:8} of {one.beside:<8}"
+        print(
+            f"{name:8} {ratio(one.held)}   {one.none:5} of {rounds:<3}   {out}   {ratio(one.before)}   {printed}",
+            flush=True,
+        )
+        verdicts.append(told(one.held.ratio, 1 - DISTURBED, 1 + DISTURBED) if one.held.first else "met")
     return worst(verdicts)
 
 
@@ -142,6 +210,8 @@ TITLES = f"{'ratio':>7} {'95 % of it':>14} {'pairs':>6}"
 
 
 def ratio(pairs: Pairs) -> str:
+    if not pairs.first:
+        return f"{'-':>7} {'-':>14} {0:6}"
     found, low, high = pairs.ratio
     return f"{found:7.3f} {f'{low:.3f} to {high:.3f}':>14} {len(pairs.first):6}"
 

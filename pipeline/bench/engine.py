@@ -63,8 +63,10 @@ class Build(Protocol):
 
 
 @dataclass
-class _Watch:
-    """Reads the machine's counters whenever llama-bench says that a repetition begins or a test has ended."""
+class Watch:
+    """Reads the machine's counters whenever llama-bench says that a repetition begins or a test has ended. ``tests`` and ``lines``: the
+    readings of each test and the line that it wrote, which is JSON.
+    """
 
     task: Task
     pid: int = 0
@@ -107,7 +109,7 @@ def engine_rows(
         fared = between_gpus(gpus, *read_gpus()) if offloaded else None
         for result, marks in results:
             test = _must_be_asked(result, todo, engine, repetitions, threads)
-            ran = _repetitions(test, result, marks, offloaded=offloaded)
+            ran = repetitions_of(test, result, marks, offloaded=offloaded)
             series[test].repetitions += [_on_gpus(one, fared) for one in ran]
             series[test].rounds += 1
             about[test] = result | {"gpus": fared and fared.content()}
@@ -117,7 +119,9 @@ def engine_rows(
             break
         repetitions = min(_MOST, pooled([series[test] for test in todo]))
     return tuple(
-        row for test, one in series.items() for row in (_row(test, one, about[test]), _energy(test, one, offloaded))
+        row
+        for test, one in series.items()
+        for row in (_row(test, one, about[test], began), _energy(test, one, offloaded))
     )
 
 
@@ -174,7 +178,7 @@ def _run(
 ) -> list[tuple[dict[str, Any], list[Reading]]]:
     """Run llama-bench once; returns each test's result with the readings at each repetition's begin and at the end."""
     with progress.task("llama-bench", steps, "runs") as task:
-        watch = _Watch(task)
+        watch = Watch(task)
         done = run(
             argv,
             env=build.environment,
@@ -246,8 +250,12 @@ def _must_be_asked(
     return ran
 
 
-def _repetitions(test: Setting, result: dict[str, Any], marks: list[Reading], *, offloaded: bool) -> list[Repetition]:
-    """Return a result's repetitions, each with how it ran: by itself, or as the whole series where it is short."""
+def repetitions_of(
+    test: Setting, result: Mapping[str, Any], marks: Sequence[Reading], *, offloaded: bool
+) -> list[Repetition]:
+    """Return the repetitions of what llama-bench wrote of a test, each with how it ran: by itself, or as the whole series where it is
+    short. ``marks``: the readings at each one's begin, and at the end of all.
+    """
     rates, threads = [test.tokens * 1e9 / ns for ns in result["samples_ns"]], result["n_threads"]
     pairs = list(pairwise(marks))
     if len(pairs) != len(rates):  # it did not say when each began
@@ -256,8 +264,8 @@ def _repetitions(test: Setting, result: dict[str, Any], marks: list[Reading], *,
     whole = between(marks[0], marks[-1], threads=threads, offloaded=offloaded)
     each = [between(one, two, threads=threads, offloaded=offloaded) for one, two in pairs]
     return [
-        Repetition(rate, one if one.seconds >= SHORT_SECONDS else whole.over(one.seconds))
-        for rate, one in zip(rates, each, strict=True)
+        Repetition(rate, one if one.seconds >= SHORT_SECONDS else whole.over(one.seconds), mark.wall)
+        for rate, one, mark in zip(rates, each, marks[:-1], strict=True)
     ]
 
 
@@ -268,7 +276,7 @@ def _on_gpus(one: Repetition, fared: GpuConditions | None) -> Repetition:
     return replace(one, conditions=replace(one.conditions, against=one.conditions.against + fared.against))
 
 
-def _row(test: Setting, series: Series, result: dict[str, Any]) -> BenchRow:
+def _row(test: Setting, series: Series, result: dict[str, Any], began: float) -> BenchRow:
     rates = series.valid or [one.rate for one in series.repetitions]
     everything = [one.rate for one in series.repetitions]
     shares = [one.conditions.share for one in series.repetitions]
@@ -289,7 +297,10 @@ def _row(test: Setting, series: Series, result: dict[str, Any]) -> BenchRow:
             "slowest": min(everything),
             "cpu_share": median(known) if known else None,
             "cpu_shares": shares,
-            "repetitions": [{"rate": one.rate, **one.conditions.content()} for one in series.repetitions],
+            "repetitions": [
+                {"rate": one.rate, "at": one.at and round(one.at - began, 4), **one.conditions.content()}
+                for one in series.repetitions
+            ],
             "rounds": series.rounds,
             "noisy": bool(remarks),
             "noise": "; ".join(remarks),

@@ -18,6 +18,8 @@ LAYER = "service"
 ROUNDS = 3
 MOST_ROUNDS = 12
 MOST_SPREAD = 1.5
+# The share of the time for which server and client may wait for one another before it is said.
+CROWDED = 0.1
 
 _FEW = "too few tokens came to tell"
 _SILENT = "the server does not say how long it worked on a prompt"
@@ -181,9 +183,13 @@ class Level:
         reasons = []
         rates = [one.decode_rate for one in good if one.decode_rate is not None]
         if late := sum(one.behind for one in good):
-            reasons.append(f"the client fell behind in {late} of {len(good)} requests: something else used the cores")
+            reasons.append(f"the client fell behind in {late} of {len(good)} requests: it was kept from reading")
         if rates and spread(rates) > MOST_SPREAD:
             reasons.append(f"the fastest stream is {spread(rates):.2f} times the slowest")
+        if (waited := max((batch.fared.waited for batch in self.valid), default=0.0)) > CROWDED:
+            reasons.append(
+                f"there are too few cores: server and client waited for one another {waited:.0%} of the time"
+            )
         left_out = len(self.batches) - len(self.valid)
         if left_out and self.valid:
             reasons.append(f"{left_out} of {len(self.batches)} batches were left out")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.bench.clock import process_cpu_seconds
 
-_STEAL = 8  # the column of stolen time in /proc/stat's first line, its name counted
+# In what /proc/stat counts.
+TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
+# The columns of its first line, the name counted. Guests are part of user and nice.
+_USER, _NICE, _SYSTEM, _IDLE, _IOWAIT, _IRQ, _SOFTIRQ, _STEAL = range(1, 9)
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Reading:
     ``stolen``: seconds that the hypervisor gave to others; ``throttled``: how often a core was slowed for heat;
     ``mhz``: the mean clock of all cores; ``celsius``: the hottest sensor; ``joules``: energy that the processors took,
     by their own counters, which only root may read on most systems; ``waited``: for each thread of the process, by its
-    number, the seconds in which it was ready to run and had no core.
+    number, the seconds in which it was ready to run and had no core; ``busy`` and ``idle``: seconds of all cores together
+    in which they worked, for whomever, and had nothing to do.
     """
 
     wall: float
@@ -37,6 +41,8 @@ class Reading:
     celsius: float | None = None
     joules: float | None = None
     waited: tuple[tuple[str, float], ...] = ()
+    busy: float | None = None
+    idle: float | None = None
 
 
 def read(pid: int, root: Path = Path("/")) -> Reading:
@@ -51,18 +57,21 @@ def read(pid: int, root: Path = Path("/")) -> Reading:
     # Packages alone: their cores and memory controllers have counters below them that are part of theirs.
     packages = (root / "sys/class/powercap").glob("intel-rapl:*/energy_uj")
     energy = _numbers(path for path in packages if path.parent.name.count(":") == 1)
+    cores = _cores(proc / "stat")
     return Reading(
         wall,
         cpu,
         _switches(proc / str(pid) / "task"),
         tuple((kind, seconds) for kind in ("cpu", "memory", "io") if (seconds := _pressure(proc, kind)) is not None),
-        _stolen(proc / "stat"),
+        _sum(cores, _STEAL),
         _load(proc / "loadavg"),
         int(sum(throttles)) if throttles else None,
         sum(clocks) / len(clocks) / 1000 if clocks else _cpuinfo_mhz(proc / "cpuinfo"),
         max(heat) / 1000 if heat else None,
         sum(energy) / 1e6 if energy else None,
         tuple(_waited(proc / str(pid) / "task")),
+        _sum(cores, _USER, _NICE, _SYSTEM, _IRQ, _SOFTIRQ),
+        _sum(cores, _IDLE, _IOWAIT),
     )
 
 
@@ -85,11 +94,14 @@ def _pressure(proc: Path, kind: str) -> float | None:
     return int(found[1]) / 1e6 if found else None
 
 
-def _stolen(stat: Path) -> float | None:
+def _cores(stat: Path) -> list[str]:
+    """Return the columns of the line of all cores together; none where the kernel does not say."""
     columns = _text(stat).partition("\n")[0].split()
-    if columns[:1] != ["cpu"] or len(columns) <= _STEAL:
-        return None
-    return int(columns[_STEAL]) / os.sysconf("SC_CLK_TCK")
+    return columns if columns[:1] == ["cpu"] and len(columns) > _STEAL else []
+
+
+def _sum(columns: Sequence[str], *which: int) -> float | None:
+    return sum(int(columns[one]) for one in which) * TICK_SECONDS if columns else None
 
 
 def _load(loadavg: Path) -> float | None:

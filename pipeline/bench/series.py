@@ -22,10 +22,11 @@ MOST_ROUNDS = 12
 
 @dataclass(frozen=True)
 class Repetition:
-    """One repetition: its rate in tokens a second, and how it ran."""
+    """One repetition: its rate in tokens a second, how it ran, and when it began (``time.monotonic``)."""
 
     rate: float
     conditions: Conditions
+    at: float | None = None
 
 
 @dataclass

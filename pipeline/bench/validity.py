@@ -4,16 +4,18 @@ The rules are stated here and in the record. A repetition of a CPU-bound program
 all the time: the share of CPU time tells the good from the bad, where a small spread alone does not (two threads that
 take turns with a neighbour are slow, and steadily so). Time stolen by the hypervisor, waiting of others, and cores slowed
 for heat speak against a repetition too. A server and its client rest between requests, so their share tells nothing: what
-speaks against them is that one of their threads was ready to run and had no core. Where a counter is missing, the rule
-that needs it is left out, and the repetition says so.
+speaks against them is that one of their threads was ready to run and had no core, while others used the cores. (Where
+there are not enough of them, server and client wait for one another; nobody waits for others longer than these run.)
+Where a counter is missing, the rule that needs it is left out, and the repetition says so.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from pipeline.bench.readings import Reading
+from pipeline.bench.readings import TICK_SECONDS, Reading
 
 Number = TypeVar("Number", int, float)
 
@@ -29,7 +31,8 @@ STOLEN_SECONDS = 0.5
 @dataclass(frozen=True)
 class Conditions:
     """How something ran. ``share``: CPU time / (wall time x threads); the other shares are of the wall time, ``waited``
-    that of the thread that waited most for a core. Values are None where nobody tells, with the reason in ``missing``.
+    that of the thread that waited most for a core; ``others``: how many cores everything that was not measured used, the
+    hypervisor's other machines included. Values are None where nobody tells, with the reason in ``missing``.
     ``against`` says what speaks against it; empty: it counts.
     """
 
@@ -44,6 +47,7 @@ class Conditions:
     celsius: float | None = None
     joules: float | None = None
     waited: float | None = None
+    others: float | None = None
     against: tuple[str, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -69,19 +73,25 @@ class Conditions:
 
 
 def between(
-    before: Reading, after: Reading, *, threads: int, offloaded: bool, steady: bool = True, own: float = 0.0
+    before: Reading,
+    after: Reading,
+    *,
+    threads: int,
+    offloaded: bool,
+    steady: bool = True,
+    own: float | None = None,
 ) -> Conditions:
     """Judge what ran between two readings on ``threads`` threads. ``offloaded``: a GPU did the work, and the CPU may
-    wait. ``steady``: it had work all the time; where it had not, it may rest but not wait, but for the share ``own`` of
-    the time, which belongs to what was measured with it.
+    wait. ``steady``: it had work all the time; where it had not, it may rest, but not wait for others. ``own``: the CPU
+    seconds of all processes that are measured together; those of this one alone where it is None.
     """
     seconds = after.wall - before.wall
     missing: dict[str, str] = {}
-    cpu, switches = _grown(before.cpu, after.cpu), _grown(before.switches, after.switches)
+    cpu, switches = grown(before.cpu, after.cpu), grown(before.switches, after.switches)
     share = cpu / (seconds * threads) if cpu is not None and seconds > 0 else None
     if share is None:
         missing["share"] = "the system does not tell another process's CPU time"
-    stolen, pressure = _grown(before.stolen, after.stolen), dict[str, float]()
+    stolen, pressure = grown(before.stolen, after.stolen), dict[str, float]()
     if stolen is None or seconds < STOLEN_SECONDS:
         missing["stolen"] = "the system does not say" if stolen is None else f"shorter than {STOLEN_SECONDS:g} s"
     if not after.pressure or seconds < PRESSURE_SECONDS:
@@ -89,8 +99,8 @@ def between(
     else:
         then = dict(before.pressure)
         pressure = {kind: (total - then.get(kind, total)) / seconds for kind, total in after.pressure}
-    throttled = _grown(before.throttled, after.throttled)
-    joules = _grown(before.joules, after.joules)
+    throttled = grown(before.throttled, after.throttled)
+    joules = grown(before.joules, after.joules)
     if joules is not None and joules < 0:  # the counter began anew
         joules = None
     sensors = {"throttled": throttled, "mhz": after.mhz, "celsius": after.celsius, "joules": joules}
@@ -101,25 +111,44 @@ def between(
     waited = max(delays) / seconds if delays and seconds > 0 else None
     if waited is None:
         missing["waited"] = "the kernel does not say"
+    others, blur = _others(before, after, cpu if own is None else own)
+    if others is None:
+        missing["others"] = "the system does not say how much its cores worked"
+    alone = not steady and others is not None and others - blur <= MOST_WAITED
     against = []
     if share is not None and steady and not offloaded and share < LEAST_SHARE:
         against.append(f"its threads ran {share:.0%} of the time: something else used the cores")
-    if waited is not None and not steady and waited > MOST_WAITED + own:
+    if waited is not None and not steady and waited > MOST_WAITED and not alone:
         against.append(f"one of its threads waited for a core {waited:.0%} of the time: something else used the cores")
     if stolen is not None and stolen > MOST_STOLEN:
         against.append(f"the hypervisor gave {stolen:.0%} of the time to others")
     if (stalled := pressure.get("memory", 0.0)) > MOST_PRESSURE:
         against.append(f"memory was short {stalled:.0%} of the time")
-    if (stalled := pressure.get("cpu", 0.0)) > MOST_PRESSURE and not offloaded:
+    if (stalled := pressure.get("cpu", 0.0)) > MOST_PRESSURE and not offloaded and not alone:
         against.append(f"tasks waited for a core {stalled:.0%} of the time")
     if throttled:
         against.append(f"cores were slowed for heat {throttled} times")
     return Conditions(
         *(seconds, share, switches, stolen, pressure, throttled, after.load, after.mhz, after.celsius, joules, waited),
+        others,
         against=tuple(against),
         missing=missing,
     )
 
 
-def _grown(before: Number | None, after: Number | None) -> Number | None:
+def _others(before: Reading, after: Reading, own: float | None) -> tuple[float | None, float]:
+    """Return how many cores were used by what is not measured, and how far off that may be, at 95 %: at each tick the kernel
+    looks whether a core works or rests, so the error is that of as many draws, and of rounding to whole ticks.
+    """
+    seconds, busy, idle = after.wall - before.wall, grown(before.busy, after.busy), grown(before.idle, after.idle)
+    if own is None or busy is None or idle is None or seconds <= 0:
+        return None, 0.0
+    stolen = grown(before.stolen, after.stolen) or 0.0
+    resting = idle / (busy + idle) if busy + idle else 0.0
+    blur = 2 * (math.sqrt(busy / TICK_SECONDS * resting) + 1) * TICK_SECONDS
+    return max(0.0, busy + stolen - own) / seconds, blur / seconds
+
+
+def grown(before: Number | None, after: Number | None) -> Number | None:
+    """Return by how much a counter grew; None where it was not told."""
     return None if before is None or after is None else after - before

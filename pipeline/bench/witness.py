@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.bench.readings import Reading, read
-from pipeline.bench.validity import Conditions, between
+from pipeline.bench.validity import Conditions, between, grown
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class Fared:
         """What speaks against the figures; empty: they count."""
         sides = (("the server", self.server), ("the client", self.client))
         return tuple(f"{name}: {reason}" for name, side in sides if side for reason in side.against)
+
+    @property
+    def waited(self) -> float:
+        """The share of the time for which that thread of either waited for a core that waited most; 0 where nobody tells."""
+        return max((side.waited or 0.0 for side in (self.server, self.client) if side), default=0.0)
 
     def content(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -44,10 +49,8 @@ class Looker(Protocol):
 
 @dataclass(frozen=True)
 class Witness:
-    """Looks at the server ``pid``, which computes on ``threads`` threads, and at this process, its client.
-
-    Where the server has a thread for each core, the client must take its time from one of them: so much waiting of the
-    server is a part of the measurement, and is not held against it.
+    """Looks at the server ``pid``, which computes on ``threads`` threads, and at this process, its client. Where they have
+    too few cores, they wait for one another, which is a part of the measurement and not held against it.
     """
 
     pid: int
@@ -61,8 +64,9 @@ class Witness:
     def since(self, moment: Moment) -> Fared:
         """Return how they fared since then."""
         after = self.now()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        client = between(moment[1], after[1], threads=1, offloaded=False, steady=False)
-        own = (client.share or 0.0) if self.threads >= cores else 0.0
-        server = between(moment[0], after[0], threads=self.threads, offloaded=self.offloaded, steady=False, own=own)
-        return Fared(server, client)
+        server, client = (grown(one.cpu, two.cpu) for one, two in zip(moment, after, strict=True))
+        own = None if server is None or client is None else server + client
+        return Fared(
+            between(moment[0], after[0], threads=self.threads, offloaded=self.offloaded, steady=False, own=own),
+            between(moment[1], after[1], threads=1, offloaded=False, steady=False, own=own),
+        )

@@ -48,7 +48,7 @@ def of_depth(rows: Sequence[BenchRow]) -> Iterator[Figure]:
             title = f"{metric} as the context fills"
             names = tuple(f"{depth:,g}" for depth in depths)
             axis = Axis("tokens of context before", ticks=depths, names=names)
-            caption = "each point: the median; line through it: 95 % interval of the mean"
+            caption = "each point: the median; line through it: its 95 % interval"
             yield Figure(title, caption, draw_curves(title, curves, axis, Axis("tok/s")))
 
 

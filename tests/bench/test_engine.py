@@ -87,6 +87,10 @@ def test_the_real_engine(engine_build: EngineBuild, tiny_chat: Path) -> None:
         counting = [each["rate"] for each in judged if not each["against"]]
         assert len(judged) >= 3
         assert list(row.samples) == counting
+        begins, lasted = [each["at"] for each in judged], [each["seconds"] for each in judged]
+        assert begins[0] > 0.0 and all(
+            two >= one + seconds - 0.001 for one, two, seconds in zip(begins, begins[1:], lasted, strict=False)
+        )
         if row.inconclusive:
             assert (row.value, row.low, row.high) == (None, None, None)
             assert row.reason.startswith("inconclusive: ")

@@ -36,6 +36,7 @@ def test_every_counter_is_read(tmp_path: Path) -> None:
     assert found.waited == (("7", 1.5),)
     assert found.joules == 12.0, "what is part of a package is not counted twice"
     assert (found.switches, found.stolen, found.load) == (7, 3.0, 1.5)
+    assert found.busy == pytest.approx(19 / ticks) and found.idle == pytest.approx(9 / ticks)
     assert found.pressure == (("cpu", 2.5), ("memory", 2.5), ("io", 2.5))
     assert (found.throttled, found.mhz, found.celsius) == (4, 2500.0, 71.5)
 
@@ -43,7 +44,7 @@ def test_every_counter_is_read(tmp_path: Path) -> None:
 def test_what_is_not_there_is_none(tmp_path: Path) -> None:
     found = read(os.getpid(), tmp_path)
     assert (found.switches, found.pressure, found.stolen, found.load) == (None, (), None, None)
-    assert (found.throttled, found.mhz, found.celsius, found.joules) == (None,) * 4
+    assert (found.throttled, found.mhz, found.celsius, found.joules, found.busy, found.idle) == (None,) * 6
 
 
 def test_a_virtual_machine_says_its_clock_elsewhere(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,11 +84,11 @@ def test_rows_and_their_figures() -> None:
     assert one["itl_p99_ms"].value == percentile(one["itl_ms"].samples, 99)
     assert one["queue_ms"].value == pytest.approx(one["ttft_ms"].value - 30)
     assert one["requests_waiting"].value is not None and 0 < one["requests_waiting"].value < 1
-    one_by_one, two_at_once = (by_metric(rows, f"streams={n}")["total_tok_s"].value for n in (1, 2))
-    assert one_by_one is not None
-    assert two_at_once is not None
-    assert one_by_one < 4 / 0.11  # one stream of 4 tokens takes 0.11 s
-    assert two_at_once > one_by_one
+    for streams in (1, 2):
+        total = by_metric(rows, f"streams={streams}")["total_tok_s"]
+        (batch,) = total.detail["batches"]
+        assert total.value == pytest.approx(3 * 4 / batch["seconds"], rel=0.01)
+        assert total.value < streams * 4 / 0.11  # a stream of 4 tokens takes 0.11 s
 
 
 def test_what_is_asked_of_the_server() -> None:
@@ -183,6 +184,21 @@ def test_disturbed_batches_are_done_again_within_the_budget_and_left_out() -> No
     assert one["total_tok_s"].low <= one["total_tok_s"].value <= one["total_tok_s"].high  # type: ignore[operator]
     assert one["ttft_ms"].detail["noise"].endswith("1 of 4 batches were left out")
     assert len(one["ttft_ms"].detail["batches"]) == 4
+
+
+def test_that_server_and_client_waited_for_one_another_is_said_beside_the_figure() -> None:
+    one = level(1, 100)
+    rows = {}
+    for waited in (0.05, 0.15):
+        one.batches = [
+            replace(one.batches[0], fared=Fared(Conditions(1.0, waited=0.01), Conditions(1.0, waited=waited)))
+        ]
+        rows[waited] = next(row for row in one.rows() if row.metric == "total_tok_s")
+    assert [row.value for row in rows.values()] == [100.0, 100.0]
+    assert [row.detail["noise"] for row in rows.values()] == [
+        "",
+        "there are too few cores: server and client waited for one another 15% of the time",
+    ]
 
 
 def test_goodput_counts_the_requests_that_meet_the_objectives() -> None:

@@ -14,7 +14,7 @@ from pipeline.bench.readings import Reading, read
 from pipeline.bench.validity import Conditions, between
 
 ZERO = Reading(
-    0.0, 0.0, 0, (("cpu", 0.0), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2000.0, 50.0, 100.0, (("7", 0.0),)
+    0.0, 0.0, 0, (("cpu", 0.0), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2000.0, 50.0, 100.0, (("7", 0.0),), 0.0, 0.0
 )
 AFTER = Reading(
     10.0,
@@ -28,6 +28,8 @@ AFTER = Reading(
     60.0,
     350.0,
     (("7", 0.1), ("8", 0.2)),
+    21.0,
+    19.0,
 )
 
 
@@ -60,14 +62,36 @@ def test_what_speaks_against_it(changes: dict[str, Any], words: str) -> None:
     assert words in found.against[0]
 
 
-@pytest.mark.parametrize(("waited", "own", "valid"), [(0.2, 0.0, True), (0.9, 0.0, False), (0.9, 0.08, True)])
-def test_what_rests_between_requests_is_judged_by_how_long_it_waited_for_a_core(
-    waited: float, own: float, valid: bool
+@pytest.mark.parametrize(
+    ("waited", "busy", "idle", "valid"),
+    [
+        (0.2, 40.0, 0.0, True),  # hardly
+        (0.9, None, None, False),  # nobody knows for whom
+        (0.9, 16.0, 24.0, True),  # for the others of those that are measured
+        (0.9, 16.8, 23.2, True),  # so little more may be chance, on four cores at rest for most of the time
+        (0.9, 16.8, 0.0, False),  # but not on two that never rest
+        (0.9, 30.0, 10.0, False),
+    ],
+)
+def test_what_rests_between_requests_may_wait_for_its_own_but_not_for_others(
+    waited: float, busy: float | None, idle: float | None, valid: bool
 ) -> None:
-    after = replace(AFTER, cpu=1.0, waited=(("7", 0.0), ("8", waited)))
-    found = between(ZERO, after, threads=2, offloaded=False, steady=False, own=own)
+    pressed = replace(AFTER, cpu=1.0, waited=(("7", 0.0), ("8", waited)), busy=busy, idle=idle)
+    found = between(ZERO, pressed, threads=2, offloaded=False, steady=False, own=16.0)
     assert found.valid == valid and found.waited == pytest.approx(waited / 10)
+    assert found.others == (None if busy is None else pytest.approx((busy - 16.0) / 10))
+    assert ("others" in found.missing) == (busy is None)
     assert valid or "waited for a core 9% of the time" in found.against[0]
+
+
+def test_waiting_for_ones_own_is_no_pressure_of_others_and_stolen_time_is() -> None:
+    crowded = replace(AFTER, pressure=(("cpu", 5.0),), waited=(("7", 2.0),), busy=20.0, idle=0.0)
+    alone, beside = (
+        between(ZERO, replace(crowded, stolen=stolen), threads=2, offloaded=False, steady=False)
+        for stolen in (0.0, 1.0)
+    )
+    assert alone.valid and alone.others == 0.0
+    assert len(beside.against) == 3 and beside.others == pytest.approx(0.1)
 
 
 def test_an_energy_counter_that_began_anew_tells_nothing() -> None:
@@ -83,7 +107,17 @@ def test_what_a_system_does_not_tell_is_said_and_not_judged() -> None:
     found = between(Reading(0.0), Reading(10.0), threads=1, offloaded=False)
     assert found.valid
     assert (found.share, found.stolen, found.pressure, found.mhz) == (None, None, {}, None)
-    assert set(found.missing) == {"share", "stolen", "pressure", "throttled", "mhz", "celsius", "joules", "waited"}
+    assert set(found.missing) == {
+        "share",
+        "stolen",
+        "pressure",
+        "throttled",
+        "mhz",
+        "celsius",
+        "joules",
+        "waited",
+        "others",
+    }
     brief = between(
         ZERO, replace(AFTER, wall=0.1, cpu=0.2, stolen=0.1, pressure=(("cpu", 0.1),)), threads=2, offloaded=False
     )
