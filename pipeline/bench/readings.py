@@ -95,9 +95,12 @@ def _pressure(proc: Path, kind: str) -> float | None:
 
 
 def _cores(stat: Path) -> list[str]:
-    """Return the columns of the line of all cores together; none where the kernel does not say."""
+    """Return the columns of the line of all cores together; none where the kernel does not say, or something else took its
+    place, as lxcfs does in containers: that tells of this container alone.
+    """
     columns = _text(stat).partition("\n")[0].split()
-    return columns if columns[:1] == ["cpu"] and len(columns) > _STEAL else []
+    told = columns[:1] == ["cpu"] and len(columns) > _STEAL
+    return columns if told and stat.stat().st_dev == stat.parent.stat().st_dev else []
 
 
 def _sum(columns: Sequence[str], *which: int) -> float | None:

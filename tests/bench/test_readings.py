@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,21 @@ def test_what_is_not_there_is_none(tmp_path: Path) -> None:
     found = read(os.getpid(), tmp_path)
     assert (found.switches, found.pressure, found.stolen, found.load) == (None, (), None, None)
     assert (found.throttled, found.mhz, found.celsius, found.joules, found.busy, found.idle) == (None,) * 6
+
+
+def test_what_a_container_put_in_place_of_the_kernels_counter_is_not_asked(tmp_path: Path) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system")
+    put(tmp_path, "proc/stat", "cpu  1 2 3 4 5 6 7 8 9 10\n")
+    assert read(7, tmp_path).busy is not None
+    with tempfile.NamedTemporaryFile("w", dir=other) as elsewhere:
+        elsewhere.write("cpu  1 2 3 4 5 6 7 8 9 10\n")
+        elsewhere.flush()
+        (tmp_path / "proc/stat").unlink()
+        (tmp_path / "proc/stat").symlink_to(elsewhere.name)
+        found = read(7, tmp_path)
+    assert (found.busy, found.idle, found.stolen) == (None, None, None)
 
 
 def test_a_virtual_machine_says_its_clock_elsewhere(tmp_path: Path) -> None:
