@@ -2,7 +2,7 @@
 
 On the quiet machine the ratio of the two, round by round, must lie within 2 % with its whole 95 % interval. What else the machine did
 disturbs either side, so the repetitions that its counters speak against are left out of both. With the neighbour, Assay must give no
-number, or one within 3 % of what the same run had while the neighbour was away. Exit code 1 unless both hold.
+number, or one within 3 % of what the same run had, undisturbed, while the neighbour was away. Exit code 1 unless both hold.
 """
 
 from __future__ import annotations
@@ -153,10 +153,13 @@ def quiet(build: EngineBuild, model: Path, bench: Bench, threads: int, rounds: i
 class Busy:
     """What came of one test beside a neighbour, over all rounds."""
 
-    held: Pairs = field(default_factory=Pairs)  # Assay's number, and its median while the neighbour was away
+    held: Pairs = field(
+        default_factory=Pairs
+    )  # Assay's number, and the median of what of it the neighbour was away from
     before: Pairs = field(default_factory=Pairs)  # Assay's number, and that of the quiet run before
     printed: Pairs = field(default_factory=Pairs)  # llama-bench's mean, and Assay's number of the quiet run before
     none: int = 0
+    blind: int = 0  # numbers wholly of what ran beside the neighbour
     beside: int = 0
     caught: int = 0
 
@@ -170,6 +173,14 @@ class Busy:
         alone = [one["rate"] for one in ran if not one["against"] and one not in beside]
         if row.value is not None and alone:
             self.held.add(row.value, median(alone))
+        self.blind += row.value is not None and not alone
+
+    @property
+    def verdict(self) -> str:
+        """Whether the numbers hold; so does it, where there is never one."""
+        if self.blind or not self.held.first:
+            return "MISSED" if self.blind else "met"
+        return told(self.held.ratio, 1 - DISTURBED, 1 + DISTURBED)
 
 
 def disturbed(
@@ -194,7 +205,6 @@ def disturbed(
     print(
         f"\n{'busy':8} {TITLES}   inconclusive   beside it: left out   of the quiet run before   llama-bench prints, of that"
     )
-    verdicts = []
     for name, one in found.items():
         printed = f"{one.printed.ratio[0]:.3f} (lowest {one.printed.lowest:.3f})" if one.printed.first else "-"
         out = f"{one.caught:8} of {one.beside:<8}"
@@ -202,8 +212,7 @@ def disturbed(
             f"{name:8} {ratio(one.held)}   {one.none:5} of {rounds:<3}   {out}   {ratio(one.before)}   {printed}",
             flush=True,
         )
-        verdicts.append(told(one.held.ratio, 1 - DISTURBED, 1 + DISTURBED) if one.held.first else "met")
-    return worst(verdicts)
+    return worst([one.verdict for one in found.values()])
 
 
 TITLES = f"{'ratio':>7} {'95 % of it':>14} {'pairs':>6}"

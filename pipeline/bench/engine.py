@@ -254,18 +254,20 @@ def repetitions_of(
     test: Setting, result: Mapping[str, Any], marks: Sequence[Reading], *, offloaded: bool
 ) -> list[Repetition]:
     """Return the repetitions of what llama-bench wrote of a test, each with how it ran: by itself, or as the whole series where it is
-    short. ``marks``: the readings at each one's begin, and at the end of all.
+    short. ``marks``: the readings at each one's begin, and at the end of all. Between two, llama-bench also brings the context back.
     """
-    rates, threads = [test.tokens * 1e9 / ns for ns in result["samples_ns"]], result["n_threads"]
+    ran, threads = [ns / 1e9 for ns in result["samples_ns"]], result["n_threads"]
+    rates = [test.tokens / seconds for seconds in ran]
     pairs = list(pairwise(marks))
     if len(pairs) != len(rates):  # it did not say when each began
         unknown = Conditions(0.0, against=("nobody knows how it ran: llama-bench did not say when it began",))
         return [Repetition(rate, unknown) for rate in rates]
-    whole = between(marks[0], marks[-1], threads=threads, offloaded=offloaded)
-    each = [between(one, two, threads=threads, offloaded=offloaded) for one, two in pairs]
+    how = {"threads": threads, "offloaded": offloaded}
+    whole = between(marks[0], marks[-1], **how, working=sum(ran))
+    each = [between(one, two, **how, working=seconds) for (one, two), seconds in zip(pairs, ran, strict=True)]
     return [
-        Repetition(rate, one if one.seconds >= SHORT_SECONDS else whole.over(one.seconds), mark.wall)
-        for rate, one, mark in zip(rates, each, marks[:-1], strict=True)
+        Repetition(rate, (one if seconds >= SHORT_SECONDS else whole).over(seconds), mark.wall)
+        for rate, seconds, one, mark in zip(rates, ran, each, marks[:-1], strict=True)
     ]
 
 

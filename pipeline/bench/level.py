@@ -18,8 +18,6 @@ LAYER = "service"
 ROUNDS = 3
 MOST_ROUNDS = 12
 MOST_SPREAD = 1.5
-# The share of the time for which server and client may wait for one another before it is said.
-CROWDED = 0.1
 
 _FEW = "too few tokens came to tell"
 _SILENT = "the server does not say how long it worked on a prompt"
@@ -95,9 +93,9 @@ class Level:
             self._percentile("itl_p95_ms", gaps, 95, "ms", "itl_ms"),
             self._percentile("itl_p99_ms", gaps, 99, "ms", "itl_ms"),
             self._percentile("decode_tok_s", [[rate] for rate in rates], 50, "tok/s", slowest=slowest["decode_tok_s"]),
-            self._mean("total_tok_s", totals, "tok/s", slowest=slowest["total_tok_s"]),
+            self._of_batches("total_tok_s", totals, "tok/s", slowest=slowest["total_tok_s"]),
             self._percentile("queue_ms", queues, 50, "ms", missing=_SILENT),
-            self._mean("requests_waiting", waiting if queues else [], "requests", missing=_SILENT),
+            self._of_batches("requests_waiting", waiting if queues else [], "requests", missing=_SILENT),
             *self._goodput(batches),
         ]
         return [
@@ -115,8 +113,8 @@ class Level:
         asked = sum(len(batch.done) for batch in batches)
         share = [sum(met) / asked] if asked else []
         return [
-            self._mean("goodput_req_s", rates, "requests/s", slo=said),
-            self._mean("slo_share", share, "share", slo=said),
+            self._of_batches("goodput_req_s", rates, "requests/s", slo=said),
+            self._of_batches("slo_share", share, "share", slo=said),
         ]
 
     def _percentile(
@@ -137,11 +135,12 @@ class Level:
         interval = resampled([group for group in groups if group], percent)
         return self._row(metric, value, interval, () if of else tuple(samples), unit, missing, detail)
 
-    def _mean(
+    def _of_batches(
         self, metric: str, samples: Sequence[float], unit: str, *, missing: str = _FEW, **detail: Any
     ) -> BenchRow:
         value = median(samples) if samples else None
-        return self._row(metric, value, mean_interval(samples), tuple(samples), unit, missing, detail)
+        interval = resampled([[one] for one in samples], 50) or mean_interval(samples)
+        return self._row(metric, value, interval, tuple(samples), unit, missing, detail)
 
     def _row(
         self,
@@ -186,10 +185,8 @@ class Level:
             reasons.append(f"the client fell behind in {late} of {len(good)} requests: it was kept from reading")
         if rates and spread(rates) > MOST_SPREAD:
             reasons.append(f"the fastest stream is {spread(rates):.2f} times the slowest")
-        if (waited := max((batch.fared.waited for batch in self.valid), default=0.0)) > CROWDED:
-            reasons.append(
-                f"there are too few cores: server and client waited for one another {waited:.0%} of the time"
-            )
+        if self.valid and (crowded := max((batch.fared for batch in self.valid), key=lambda one: one.waited).crowded):
+            reasons.append(crowded)
         left_out = len(self.batches) - len(self.valid)
         if left_out and self.valid:
             reasons.append(f"{left_out} of {len(self.batches)} batches were left out")

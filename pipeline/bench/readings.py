@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,21 +13,21 @@ from pipeline.bench.clock import process_cpu_seconds
 
 # In what /proc/stat counts.
 TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
-# The columns of its first line, the name counted. Guests are part of user and nice.
+# The columns of its lines, the name counted. Guests are part of user and nice.
 _USER, _NICE, _SYSTEM, _IDLE, _IOWAIT, _IRQ, _SOFTIRQ, _STEAL = range(1, 9)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Counters at one moment; all but ``load``, ``mhz`` and ``celsius`` only grow.
+    """Counters at one moment; all but ``load``, ``mhz`` and ``celsius`` only grow, but for what the kernel takes back.
 
     ``wall`` and ``cpu`` (of the measured process, all threads) in seconds; ``switches``: how often its threads were made
     to give way; ``pressure``: seconds in which some task of the machine waited for ``cpu``, ``memory`` or ``io``;
     ``stolen``: seconds that the hypervisor gave to others; ``throttled``: how often a core was slowed for heat;
     ``mhz``: the mean clock of all cores; ``celsius``: the hottest sensor; ``joules``: energy that the processors took,
     by their own counters, which only root may read on most systems; ``waited``: for each thread of the process, by its
-    number, the seconds in which it was ready to run and had no core; ``busy`` and ``idle``: seconds of all cores together
-    in which they worked, for whomever, and had nothing to do.
+    number, the seconds in which it was ready to run and had no core; ``busy`` and ``idle``: seconds in which cores worked,
+    for whomever, and had nothing to do. These two and ``stolen`` are sums over the cores that the process may use.
     """
 
     wall: float
@@ -54,10 +54,10 @@ def read(pid: int, root: Path = Path("/")) -> Reading:
     throttles = _numbers(cpus.glob("cpu[0-9]*/thermal_throttle/*_throttle_count"))
     clocks = _numbers(cpus.glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
     heat = _numbers((root / "sys/class/thermal").glob("thermal_zone*/temp"))
-    # Packages alone: their cores and memory controllers have counters below them that are part of theirs.
+    # Packages alone: the counters of their cores and memory controllers are part of theirs, and theirs of the platform's.
     packages = (root / "sys/class/powercap").glob("intel-rapl:*/energy_uj")
-    energy = _numbers(path for path in packages if path.parent.name.count(":") == 1)
-    cores = _cores(proc / "stat")
+    energy = _numbers(path for path in packages if _text(path.parent / "name").startswith("package"))
+    cores = _cores(proc / "stat", _allowed(proc / str(pid) / "status"))
     return Reading(
         wall,
         cpu,
@@ -94,17 +94,25 @@ def _pressure(proc: Path, kind: str) -> float | None:
     return int(found[1]) / 1e6 if found else None
 
 
-def _cores(stat: Path) -> list[str]:
-    """Return the columns of the line of all cores together; none where the kernel does not say, or something else took its
-    place, as lxcfs does in containers: that tells of this container alone.
+def _cores(stat: Path, allowed: Collection[int]) -> list[list[str]]:
+    """Return the columns of each core of ``allowed``, or of all together where those are not told; none where the kernel does not
+    say, or something else took its place, as lxcfs does in containers: that tells of this container alone.
     """
-    columns = _text(stat).partition("\n")[0].split()
-    told = columns[:1] == ["cpu"] and len(columns) > _STEAL
-    return columns if told and stat.stat().st_dev == stat.parent.stat().st_dev else []
+    lines = [columns for line in _text(stat).splitlines() if len(columns := line.split()) > _STEAL]
+    if not lines or stat.stat().st_dev != stat.parent.stat().st_dev:
+        return []
+    names = {f"cpu{core}" for core in allowed}
+    return [one for one in lines if one[0] in names] or [one for one in lines if one[0] == "cpu"]
 
 
-def _sum(columns: Sequence[str], *which: int) -> float | None:
-    return sum(int(columns[one]) for one in which) * TICK_SECONDS if columns else None
+def _allowed(status: Path) -> list[int]:
+    found = re.search(r"^Cpus_allowed_list:\s*([0-9,-]+)$", _text(status), re.MULTILINE)
+    parts = [part.split("-") for part in found[1].split(",")] if found else []
+    return [core for part in parts for core in range(int(part[0]), int(part[-1]) + 1)]
+
+
+def _sum(cores: Sequence[Sequence[str]], *which: int) -> float | None:
+    return sum(int(columns[one]) for columns in cores for one in which) * TICK_SECONDS if cores else None
 
 
 def _load(loadavg: Path) -> float | None:

@@ -131,6 +131,7 @@ def _shared(load: Load, prompts: Prompts, requests: int) -> BenchRow:
     firsts = [one.ttft * 1000 for one in good]
     low, high = (None if reason else resampled([[first] for first in firsts], 50)) or (None, None)
     noise = "" if cached or reason else "the server took nothing from its cache"
+    noise = "; ".join(filter(None, (noise, batch.fared.crowded)))
     detail = {
         "cached_tokens": cached,
         "prompt_tokens": median([one.prompt_tokens for one in good]) if good else None,

@@ -5,7 +5,7 @@ all the time: the share of CPU time tells the good from the bad, where a small s
 take turns with a neighbour are slow, and steadily so). Time stolen by the hypervisor, waiting of others, and cores slowed
 for heat speak against a repetition too. A server and its client rest between requests, so their share tells nothing: what
 speaks against them is that one of their threads was ready to run and had no core, while others used the cores. (Where
-there are not enough of them, server and client wait for one another; nobody waits for others longer than these run.)
+there are not enough of them, they wait for one another; nobody waits for others longer than these run.)
 Where a counter is missing, the rule that needs it is left out, and the repetition says so.
 """
 
@@ -23,6 +23,8 @@ LEAST_SHARE = 0.97
 MOST_STOLEN = 0.02
 MOST_WAITED = 0.03
 MOST_PRESSURE = 0.10
+# How many cores others may have used at most where the kernel's ticks are too coarse to tell.
+MOST_BLUR = 0.10
 # The kernel sums up pressure every two seconds, and stolen time in ticks of 10 ms: over less they say nothing.
 PRESSURE_SECONDS = 4.0
 STOLEN_SECONDS = 0.5
@@ -79,16 +81,19 @@ def between(
     threads: int,
     offloaded: bool,
     steady: bool = True,
-    own: float | None = None,
+    beside: float | None = 0.0,
+    working: float | None = None,
 ) -> Conditions:
     """Judge what ran between two readings on ``threads`` threads. ``offloaded``: a GPU did the work, and the CPU may
-    wait. ``steady``: it had work all the time; where it had not, it may rest, but not wait for others. ``own``: the CPU
-    seconds of all processes that are measured together; those of this one alone where it is None.
+    wait. ``steady``: it had work all the time; where it had not, it may rest, but not wait for others. ``beside``: the CPU
+    seconds of what was measured together with it; None where nobody tells. ``working``: for how many of the seconds it
+    worked on all threads; for the rest, on one.
     """
     seconds = after.wall - before.wall
+    resting = 0.0 if working is None else max(0.0, seconds - working)
     missing: dict[str, str] = {}
     cpu, switches = grown(before.cpu, after.cpu), grown(before.switches, after.switches)
-    share = cpu / (seconds * threads) if cpu is not None and seconds > 0 else None
+    share = (cpu - resting) / ((seconds - resting) * threads) if cpu is not None and seconds > resting else None
     if share is None:
         missing["share"] = "the system does not tell another process's CPU time"
     stolen, pressure = grown(before.stolen, after.stolen), dict[str, float]()
@@ -105,13 +110,17 @@ def between(
         joules = None
     sensors = {"throttled": throttled, "mhz": after.mhz, "celsius": after.celsius, "joules": joules}
     missing |= {name: "this machine has no such sensor" for name, value in sensors.items() if value is None}
-    stolen = stolen / seconds if stolen is not None and "stolen" not in missing else None
+    if stolen is not None:
+        # Of the time of the cores at work, of which one is taken to be at least.
+        stolen = (
+            None if "stolen" in missing else stolen / max(seconds, (grown(before.busy, after.busy) or 0.0) + stolen)
+        )
     earlier = dict(before.waited)
     delays = [total - earlier.get(thread, 0.0) for thread, total in after.waited]
     waited = max(delays) / seconds if delays and seconds > 0 else None
     if waited is None:
         missing["waited"] = "the kernel does not say"
-    others, blur = _others(before, after, cpu if own is None else own)
+    others, blur = _others(before, after, None if cpu is None or beside is None else cpu + beside)
     if others is None:
         missing["others"] = "the system does not say how much its cores worked"
     alone = not steady and others is not None and others - blur <= MOST_WAITED
@@ -119,7 +128,8 @@ def between(
     if share is not None and steady and not offloaded and share < LEAST_SHARE:
         against.append(f"its threads ran {share:.0%} of the time: something else used the cores")
     if waited is not None and not steady and waited > MOST_WAITED and not alone:
-        against.append(f"one of its threads waited for a core {waited:.0%} of the time: something else used the cores")
+        whom = "something else used the cores" if others is not None else "nobody knows for whom"
+        against.append(f"one of its threads waited for a core {waited:.0%} of the time: {whom}")
     if stolen is not None and stolen > MOST_STOLEN:
         against.append(f"the hypervisor gave {stolen:.0%} of the time to others")
     if (stalled := pressure.get("memory", 0.0)) > MOST_PRESSURE:
@@ -137,16 +147,17 @@ def between(
 
 
 def _others(before: Reading, after: Reading, own: float | None) -> tuple[float | None, float]:
-    """Return how many cores were used by what is not measured, and how far off that may be, at 95 %: at each tick the kernel
-    looks whether a core works or rests, so the error is that of as many draws, and of rounding to whole ticks.
+    """Return how many cores were used by what is not measured, and how far off that may be, ``MOST_BLUR`` at most: at each
+    tick the kernel looks whether a core works or rests, so the error is that of as many draws, and of rounding to ticks.
     """
     seconds, busy, idle = after.wall - before.wall, grown(before.busy, after.busy), grown(before.idle, after.idle)
     if own is None or busy is None or idle is None or seconds <= 0:
         return None, 0.0
+    if busy < 0 or idle < 0 or not busy + idle:  # a core was taken away, or the machine slept
+        return None, 0.0
     stolen = grown(before.stolen, after.stolen) or 0.0
-    resting = idle / (busy + idle) if busy + idle else 0.0
-    blur = 2 * (math.sqrt(busy / TICK_SECONDS * resting) + 1) * TICK_SECONDS
-    return max(0.0, busy + stolen - own) / seconds, blur / seconds
+    blur = 2 * (math.sqrt(busy / TICK_SECONDS * idle / (busy + idle)) + 1) * TICK_SECONDS
+    return max(0.0, busy + stolen - own) / seconds, min(MOST_BLUR, blur / seconds)
 
 
 def grown(before: Number | None, after: Number | None) -> Number | None:

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from pipeline.bench.readings import Reading, read
 from pipeline.bench.validity import Conditions, between, grown
 
+# The share of the time for which server and client may wait for a core, and not for others, before it is said.
+CROWDED = 0.1
+
 
 @dataclass(frozen=True)
 class Fared:
@@ -27,6 +30,13 @@ class Fared:
     def waited(self) -> float:
         """The share of the time for which that thread of either waited for a core that waited most; 0 where nobody tells."""
         return max((side.waited or 0.0 for side in (self.server, self.client) if side), default=0.0)
+
+    @property
+    def crowded(self) -> str:
+        """Say for how long they waited for one another, where that counts and is long; "" elsewhere."""
+        if self.against or self.waited <= CROWDED:
+            return ""
+        return f"there are too few cores: server or client waited {self.waited:.0%} of the time, and not for others"
 
     def content(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -65,8 +75,7 @@ class Witness:
         """Return how they fared since then."""
         after = self.now()
         server, client = (grown(one.cpu, two.cpu) for one, two in zip(moment, after, strict=True))
-        own = None if server is None or client is None else server + client
         return Fared(
-            between(moment[0], after[0], threads=self.threads, offloaded=self.offloaded, steady=False, own=own),
-            between(moment[1], after[1], threads=1, offloaded=False, steady=False, own=own),
+            between(moment[0], after[0], threads=self.threads, offloaded=self.offloaded, steady=False, beside=client),
+            between(moment[1], after[1], threads=1, offloaded=False, steady=False, beside=server),
         )

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.bench.engine import Setting, bench_argv, engine_rows, settings_of
+from pipeline.bench.engine import Setting, bench_argv, engine_rows, repetitions_of, settings_of
+from pipeline.bench.readings import Reading
 from pipeline.bench.stats import median
 from pipeline.core.errors import EngineError
 from pipeline.runtime.build import EngineBuild
@@ -209,3 +210,13 @@ def test_each_test_is_there_once() -> None:
     bench = Bench(prefill=(8, 8), decode=(4,), depths=(0, 16))
     assert [test.name for test in settings_of(bench)] == ["pp8", "tg4", "pp8+d16", "tg4+d16"]
     assert Setting("pp", 8).name == "pp8"
+
+
+def test_the_context_that_is_brought_back_between_two_repetitions_is_not_held_against_them() -> None:
+    """Eight threads work for 3.2 s, and one for 0.3 s in between."""
+    marks = [Reading(0.0, 0.0, joules=0.0), Reading(3.5, 25.9, joules=70.0), Reading(6.7, 51.5, joules=134.0)]
+    said = {"samples_ns": [3_200_000_000] * 2, "n_threads": 8}
+    one, two = repetitions_of(Setting("tg", 32, 8192), said, marks, offloaded=False)
+    assert one.rate == two.rate == 10.0
+    assert [each.conditions.share for each in (one, two)] == [pytest.approx(1.0)] * 2
+    assert one.conditions.valid and one.conditions.seconds == 3.2 and one.conditions.joules == pytest.approx(64.0)

@@ -19,25 +19,40 @@ def put(root: Path, path: str, text: str) -> None:
 
 def test_every_counter_is_read(tmp_path: Path) -> None:
     put(tmp_path, "proc/7/task/7/status", "Name:\tx\nvoluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t3\n")
+    put(tmp_path, "proc/7/status", "Name:\tx\nCpus_allowed_list:\t0,2-3\n")
     put(tmp_path, "proc/7/task/8/status", "nonvoluntary_ctxt_switches:\t4\n")
     put(tmp_path, "proc/7/task/7/schedstat", "5000000000 1500000000 77\n")
     for kind in ("cpu", "memory", "io"):
         put(tmp_path, f"proc/pressure/{kind}", "some avg10=0.00 avg60=0.00 avg300=0.00 total=2500000\nfull total=9\n")
     ticks = os.sysconf("SC_CLK_TCK")
-    put(tmp_path, "proc/stat", f"cpu  1 2 3 4 5 6 7 {3 * ticks} 9 10\ncpu0 1\n")
+    columns = f"1 2 3 4 5 6 7 {ticks} 9 10"
+    put(
+        tmp_path,
+        "proc/stat",
+        "\n".join(f"cpu{core} {columns}" for core in (" ", *range(4))) + "\nintr 1 2 3 4 5 6 7 8 9\n",
+    )
     put(tmp_path, "proc/loadavg", "1.50 1.00 0.50 1/100 7\n")
     for core, mhz in ((0, 2_000_000), (1, 3_000_000)):
         put(tmp_path, f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_cur_freq", str(mhz))
         put(tmp_path, f"sys/devices/system/cpu/cpu{core}/thermal_throttle/core_throttle_count", "2")
     put(tmp_path, "sys/class/thermal/thermal_zone0/temp", "45000")
     put(tmp_path, "sys/class/thermal/thermal_zone1/temp", "71500")
-    for package, joules in (("intel-rapl:0", 5_000_000), ("intel-rapl:1", 7_000_000), ("intel-rapl:0:0", 4_000_000)):
-        put(tmp_path, f"sys/class/powercap/{package}/energy_uj", str(joules))
+    zones = {
+        "intel-rapl:0": ("package-0", 5),
+        "intel-rapl:1": ("package-1", 7),
+        "intel-rapl:0:0": ("core", 4),
+        "intel-rapl:2": ("psys", 20),
+    }
+    for zone, (name, joules) in zones.items():
+        put(tmp_path, f"sys/class/powercap/{zone}/name", name + "\n")
+        put(tmp_path, f"sys/class/powercap/{zone}/energy_uj", str(joules * 1_000_000))
     found = read(7, tmp_path)
     assert found.waited == (("7", 1.5),)
-    assert found.joules == 12.0, "what is part of a package is not counted twice"
+    assert found.joules == 12.0, "what is part of a package, or what a package is part of, is not counted twice"
     assert (found.switches, found.stolen, found.load) == (7, 3.0, 1.5)
-    assert found.busy == pytest.approx(19 / ticks) and found.idle == pytest.approx(9 / ticks)
+    assert found.busy == pytest.approx(3 * 19 / ticks) and found.idle == pytest.approx(3 * 9 / ticks)
+    other = read(8, tmp_path)
+    assert other.stolen == 1.0 and other.idle == pytest.approx(9 / ticks), "who may use which cores is not told: all"
     assert found.pressure == (("cpu", 2.5), ("memory", 2.5), ("io", 2.5))
     assert (found.throttled, found.mhz, found.celsius) == (4, 2500.0, 71.5)
 

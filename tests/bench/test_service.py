@@ -197,7 +197,7 @@ def test_that_server_and_client_waited_for_one_another_is_said_beside_the_figure
     assert [row.value for row in rows.values()] == [100.0, 100.0]
     assert [row.detail["noise"] for row in rows.values()] == [
         "",
-        "there are too few cores: server and client waited for one another 15% of the time",
+        "there are too few cores: server or client waited 15% of the time, and not for others",
     ]
 
 
@@ -229,6 +229,15 @@ def level(streams: int, rate: float) -> Level:
     """Return a level with one batch of ``rate`` tokens in a second."""
     done = Timed(0.0, 1.0, (0.5, 1.0), (), int(rate))
     return Level(streams, 1, 1, batches=[Batch((done,), 1.0, Fared())])
+
+
+def test_the_median_of_batches_lies_in_its_interval() -> None:
+    one = level(1, 100)
+    for rates in ([100, 100, 150], [100] * 7 + [150] * 5):
+        one.batches = [batch for rate in rates for batch in level(1, rate).batches]
+        total = next(row for row in one.rows() if row.metric == "total_tok_s")
+        assert total.value == 100 and total.low is not None and total.high is not None
+        assert total.low <= 100 <= total.high
 
 
 def test_saturated_is_the_first_number_of_streams_that_no_other_outdoes() -> None:

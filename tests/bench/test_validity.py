@@ -50,7 +50,7 @@ def test_a_program_that_was_left_alone_counts() -> None:
     ("changes", "words"),
     [
         ({"cpu": 18.0}, "its threads ran 90% of the time"),
-        ({"stolen": 0.5}, "the hypervisor gave 5% of the time"),
+        ({"stolen": 0.9}, "the hypervisor gave 4% of the time"),  # of that of two cores
         ({"pressure": (("cpu", 3.0),)}, "tasks waited for a core 30% of the time"),
         ({"pressure": (("memory", 2.0),)}, "memory was short 20% of the time"),
         ({"throttled": 7}, "cores were slowed for heat 7 times"),
@@ -77,11 +77,33 @@ def test_what_rests_between_requests_may_wait_for_its_own_but_not_for_others(
     waited: float, busy: float | None, idle: float | None, valid: bool
 ) -> None:
     pressed = replace(AFTER, cpu=1.0, waited=(("7", 0.0), ("8", waited)), busy=busy, idle=idle)
-    found = between(ZERO, pressed, threads=2, offloaded=False, steady=False, own=16.0)
+    found = between(ZERO, pressed, threads=2, offloaded=False, steady=False, beside=15.0)
     assert found.valid == valid and found.waited == pytest.approx(waited / 10)
     assert found.others == (None if busy is None else pytest.approx((busy - 16.0) / 10))
     assert ("others" in found.missing) == (busy is None)
-    assert valid or "waited for a core 9% of the time" in found.against[0]
+    whom = "something else used the cores" if busy else "nobody knows for whom"
+    assert valid or found.against == (f"one of its threads waited for a core 9% of the time: {whom}",)
+
+
+def test_what_the_ticks_are_too_coarse_for_is_bounded() -> None:
+    waited = replace(AFTER, wall=0.2, cpu=0.2, waited=(("7", 0.1),), idle=3.0)
+    for more, valid in ((0.02, True), (0.04, False)):  # 0.1 and 0.2 of a core
+        found = between(ZERO, replace(waited, busy=0.2 + more), threads=1, offloaded=False, steady=False)
+        assert found.valid == valid
+
+
+@pytest.mark.parametrize(
+    "after", [{"busy": 10.0, "idle": -0.01}, {"busy": -1.0, "idle": 2.0}, {"busy": 0.0, "idle": 0.0}]
+)
+def test_a_counter_that_the_kernel_took_back_tells_nothing(after: dict[str, Any]) -> None:
+    assert between(ZERO, replace(AFTER, **after), threads=2, offloaded=False).others is None
+    assert between(ZERO, AFTER, threads=2, offloaded=False, beside=None).others is None
+
+
+def test_what_ran_on_one_thread_between_two_repetitions_is_not_held_against_them() -> None:
+    found = between(ZERO, replace(AFTER, cpu=17.0), threads=2, offloaded=False, working=7.0)  # 2 x 7 + 3
+    assert found.valid and found.share == 1.0
+    assert not between(ZERO, replace(AFTER, cpu=17.0), threads=2, offloaded=False).valid
 
 
 def test_waiting_for_ones_own_is_no_pressure_of_others_and_stolen_time_is() -> None:

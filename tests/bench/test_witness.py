@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from pipeline.bench.readings import Reading
 from pipeline.bench.validity import Conditions
 from pipeline.bench.witness import Fared, Witness
 
@@ -22,6 +23,28 @@ def test_what_speaks_against_either_side_is_said_with_its_name() -> None:
     assert Fared(waited, Conditions(1.0)).against == ("the server: waited",)
     assert Fared(Conditions(1.0), waited).against == ("the client: waited",)
     assert set(Fared(waited, None).content()) == {"server"}
+
+
+@pytest.mark.parametrize(("server", "crowded"), [(6.0, True), (5.0, False), (None, False)])
+def test_what_server_and_client_worked_was_nobody_else(
+    server: float | None, crowded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one core was at work for nine of ten seconds; the client took three of them."""
+    started, pid = Reading(0.0, 0.0, waited=(("1", 0.0),), busy=0.0, idle=0.0), 7
+    ended = {pid: server, os.getpid(): 3.0}
+    witness = Witness(pid, threads=1)
+    monkeypatch.setattr(
+        "pipeline.bench.witness.read",
+        lambda of: Reading(10.0, ended[of], waited=(("1", 2.0),), busy=9.0, idle=1.0),
+    )
+    fared = witness.since((started, started))
+    assert fared.server and fared.client
+    assert (
+        fared.server.others
+        == fared.client.others
+        == (None if server is None else pytest.approx(6.0 / 10 - server / 10))
+    )
+    assert bool(fared.crowded) == crowded == (not fared.against)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a thread waited for a core")
