@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _measure import Pairs, told
 
-from pipeline.bench.engine import Watch, engine_rows, repetitions_of, settings_of
+from pipeline.bench.engine import engine_rows, repetitions_of
+from pipeline.bench.llama_bench import Watch, settings_of
 from pipeline.bench.model import BenchRow
 from pipeline.bench.stats import median, spread
 from pipeline.core.host import hardware

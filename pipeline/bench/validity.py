@@ -93,7 +93,7 @@ def between(
     resting = 0.0 if working is None else max(0.0, seconds - working)
     missing: dict[str, str] = {}
     cpu, switches = grown(before.cpu, after.cpu), grown(before.switches, after.switches)
-    share = (cpu - resting) / ((seconds - resting) * threads) if cpu is not None and seconds > resting else None
+    share = max(0.0, cpu - resting) / ((seconds - resting) * threads) if cpu is not None and seconds > resting else None
     if share is None:
         missing["share"] = "the system does not tell another process's CPU time"
     stolen, pressure = grown(before.stolen, after.stolen), dict[str, float]()
