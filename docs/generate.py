@@ -230,7 +230,7 @@ def formats() -> str:
         for name, kind in discover("pipeline.report.formats").items()
     ]
     told = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.lint.formats").items()]
-    exports = [(f"`{name}`", summary(kind)) for name, kind in discover("pipeline.export").items()]
+    exports = [(f"`{name.replace('_', '-')}`", summary(kind)) for name, kind in discover("pipeline.export").items()]
     clients = [(f"`{name.replace('_', '-')}`", summary(kind)) for name, kind in discover("pipeline.connect").items()]
     logs = [
         (f"`{name}`", f"`.{kind.SUFFIX}`", summary(kind)) for name, kind in discover("pipeline.report.logs").items()

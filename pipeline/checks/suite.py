@@ -45,6 +45,11 @@ def _expectations(value: Any) -> dict[str, Any]:
     return checked
 
 
+def _error(place: tuple[str | int, ...], message: str, value: Any) -> InitErrorDetails:
+    """Return a fault with its place in the file: a mere ValueError of the whole would have none."""
+    return {"type": PydanticCustomError("suite", "{message}", {"message": message}), "loc": place, "input": value}
+
+
 _STRICT = ConfigDict(strict=True)
 Expect = Annotated[dict[str, Any], PlainValidator(_expectations)]
 
@@ -116,14 +121,14 @@ class Document(SuiteHead):
 
     @model_validator(mode="after")
     def _consistent(self) -> Document:
-        faults, seen = [] if self.cases else ["there are no cases"], set()
-        for case in self.cases:
-            if case.id in seen:
-                faults.append(f"case {case.id} is there twice")
+        errors, seen = [] if self.cases else [_error(("cases",), "there are none", self.cases)], set()
+        for number, case in enumerate(self.cases):
+            twice = [f"case {case.id} is there twice"] if case.id in seen else []
             seen.add(case.id)
-            faults += [f"case {case.id}: {fault}" for fault in self._faults(case)]
-        if faults:
-            raise ValueError("; ".join(dict.fromkeys(faults)))
+            faults = [*twice, *(f"case {case.id}: {fault}" for fault in self._faults(case))]
+            errors += [_error(("cases", number), fault, case) for fault in dict.fromkeys(faults)]
+        if errors:
+            raise ValidationError.from_exception_data("suite", errors)
         return self
 
     def _faults(self, case: Case) -> Iterator[str]:

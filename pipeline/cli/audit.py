@@ -32,9 +32,15 @@ def audit(app: App, name: str, expect: str, public_keys: tuple[Path, ...]) -> in
     assay audit tiny-chat --public-key key.pub
     """
     from pipeline.attest.keys import read_all
+    from pipeline.core.digest import Digest
+    from pipeline.core.errors import UsageError
     from pipeline.flow.auditing import audit as audit_
 
-    found = audit_(app.session(offline=True), name, expect=expect, keys=read_all(public_keys))
+    try:
+        expected = str(Digest.parse(expect)) if expect else ""
+    except ValueError as error:
+        raise UsageError(f"--expect: {error}", hint="write the digest whole, as assay logs NAME says it") from None
+    found = audit_(app.session(offline=True), name, expect=expected, keys=read_all(public_keys))
     app.answer("audit", _content(found), "\n".join(_lines(found)))
     return found.exit_code
 

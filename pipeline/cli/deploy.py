@@ -53,16 +53,11 @@ def deploy(
         # Its imports and ours take as long as all else of a small model: they go side by side.
         keeper = held.enter_context(ahead(app.project(), app.engine, name)) if target == LOCAL and not only else None
         from pipeline.cli.deployed import show, show_plan
-        from pipeline.core.errors import UsageError
-        from pipeline.deploy.targets._base import target_of
         from pipeline.flow.deploying import Wanted, plan
         from pipeline.flow.deploying import deploy as deploy_
         from pipeline.record.model import word_of
 
-        if not only and not target_of(target).STARTS and output is None:
-            raise UsageError(
-                f"{target} writes files", hint="name a folder for them with -o, or look at them with --plan"
-            )
+        _require_used(target, only, output, image)
         session = app.session(offline=only)
         lock = session.current(name)
         wanted = Wanted(target, port, image, override, output)
@@ -72,6 +67,21 @@ def deploy(
         else:
             show(app, "deploy", deploy_(session, lock, wanted, _keys(public_keys), keeper))
     return 0
+
+
+def _require_used(target: str, only: bool, output: Path | None, image: str) -> None:
+    """Raise UsageError for an option that the target wants or has no use for: dropped, it would seem to hold."""
+    from pipeline.core.errors import UsageError
+    from pipeline.deploy.targets._base import target_of
+
+    known = target_of(target)
+    if output and known.STARTS:
+        raise UsageError(f"{target} writes no files", hint="leave -o out, or name one that does with --target")
+    if image and not known.IMAGE:
+        hint = "leave --image out, or name one that does with --target"
+        raise UsageError(f"{target} runs the engine of this machine and takes no image", hint=hint)
+    if not (only or known.STARTS or output):
+        raise UsageError(f"{target} writes files", hint="name a folder for them with -o, or look at them with --plan")
 
 
 def _keys(paths: tuple[Path, ...]) -> tuple[PublicKey, ...]:

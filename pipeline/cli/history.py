@@ -12,7 +12,11 @@ from pipeline.cli.command import NAME, App, command
 @command
 @NAME
 @click.argument("metric", metavar="METRIC")
-@click.option("--hardware", metavar="DIGEST", help="Of another class of hardware than this one; all: of every one.")
+@click.option(
+    "--hardware",
+    metavar="DIGEST",
+    help="Of the hardware whose digest begins so, not of this one; all: of every one.",
+)
 def history(app: App, name: str, metric: str, hardware: str | None) -> int:
     """Show a metric of a model over the runs on record, the oldest first, and where its level changed.
 
@@ -25,15 +29,15 @@ def history(app: App, name: str, metric: str, hardware: str | None) -> int:
     assay history tiny-chat bench.decode_tok_s@tg64
     assay history tiny-chat bench.decode_tok_s --hardware all --json | jq '.values[].value'
     """
-    from pipeline.core.errors import UsageError
+    from pipeline.flow.history import hardware_named, no_history
     from pipeline.record.history import history as values_of
 
     session = app.session(offline=True)
-    machine = None if hardware == "all" else hardware or str(session.hardware.digest)
+    here = str(session.hardware.digest)
+    machine = None if hardware == "all" else hardware_named(session, hardware) if hardware else here
     found = values_of(session.project.database, name, metric, machine)
     if not found:
-        hint = 'what there is: assay query "SELECT DISTINCT model, subject, name FROM metrics JOIN runs ON id = run_id"'
-        raise UsageError(f"no run of {name} on record has {metric} on this hardware", hint=hint)
+        raise no_history(session, name, metric, machine or "")
     lines, levels = [], dict[tuple[str, str, str], int]()
     for one in found:
         series = (one.layer, one.test, one.hardware_digest)

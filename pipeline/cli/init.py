@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
@@ -10,19 +9,6 @@ from pathlib import Path
 import click
 
 from pipeline.cli.command import App, command
-
-_SPEC = """\
-# Every key and its default: assay schema. What to do next: assay lock {name} && assay run {name}
-name: {name}
-source: {source}
-license:
-  allow: [apache-2.0, mit]
-engine:
-  context: 4096
-  slots: 1
-gates:
-  lint: warning
-"""
 
 
 @command
@@ -44,7 +30,8 @@ def init(app: App, name: str, source: str | None, from_modelfile: Path | None, f
     from pipeline.core.files import atomic_write
     from pipeline.core.project import Project
     from pipeline.spec import yaml
-    from pipeline.spec.load import check, shown
+    from pipeline.spec.first import first_spec
+    from pipeline.spec.load import POLICY_FILE, check, shown
     from pipeline.spec.model import Spec
     from pipeline.spec.parts import NAME as NAME_PATTERN
     from pipeline.spec.sources._base import source_of
@@ -59,12 +46,18 @@ def init(app: App, name: str, source: str | None, from_modelfile: Path | None, f
         raise UsageError(
             f"{name!r} can't be the name of a model", hint="write lower-case letters, digits, dots, - and _"
         )
+    if f"{name}.yaml" == POLICY_FILE:
+        raise UsageError(f"specs/{POLICY_FILE} is the catalog's policy", hint="choose another name for the model")
     try:
         project = Project.find(app.folder)
     except UsageError:
         project = Project(Path(app.folder).resolve())
     path = project.specs / f"{name}.yaml"
-    text, notes = _first(name, source) if source else _converted(name, from_modelfile or Path(), path.parent)
+    notes: list[str] = []
+    if source:
+        text = first_spec(name, source, path.parent)
+    else:
+        text, notes = _converted(name, from_modelfile or Path(), path.parent)
     spec = check(yaml.parse(text, path.name), Spec)
     source_of(spec.source).check(spec.source)
     if path.exists() and not force:
@@ -73,15 +66,6 @@ def init(app: App, name: str, source: str | None, from_modelfile: Path | None, f
     listed = "".join(f"\n  note: {note}" for note in notes)
     app.answer("init", {"spec": str(path), "notes": notes}, f"{shown(path)}{listed}\n  -> assay lock {name}")
     return 0
-
-
-def _first(name: str, source: str) -> tuple[str, list[str]]:
-    from pipeline.spec import yaml
-
-    # A source may hold what YAML takes for its own, such as " #"; as JSON it is plain text.
-    plain = yaml.parse(f"x: {source}", f"{name}.yaml")
-    as_is = not plain.problems and plain.value == {"x": source}
-    return _SPEC.format(name=name, source=source if as_is else json.dumps(source)), []
 
 
 def _converted(name: str, modelfile: Path, specs: Path) -> tuple[str, list[str]]:

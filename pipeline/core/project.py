@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,14 @@ class Project:
     @property
     def state(self) -> Path:
         return self.root / ".assay"
+
+    def hide(self) -> None:
+        """Keep what is made again, keys of servers among it, out of every repository, once it is there. Does nothing where the project
+        can't be written.
+        """
+        with suppress(OSError):
+            if self.state.is_dir() and not (ignored := self.state / ".gitignore").exists():
+                ignored.write_text("*\n")
 
     @property
     def store(self) -> Path:

@@ -20,6 +20,7 @@ from pipeline.lock.meaning import meaning
 from pipeline.lock.model import Lockfile
 from pipeline.record import read as record
 from pipeline.record.model import Decision, Run
+from pipeline.spec.load import find_spec
 from pipeline.store.verify import verify
 
 BYTES, DEPLOYMENT = DigestMismatch.exit_code, DeployError.exit_code
@@ -66,11 +67,13 @@ def audit(session: Session, name: str, *, expect: str = "", keys: Sequence[Publi
     """Walk and check the chain of a deployment; nothing is changed. ``expect`` is a digest that the log must hold a line
     of; of ``keys`` one must attest the lock, and that the gate accepted it.
 
-    Raises DeployError for a name that the log doesn't know.
+    Raises DeployError for a name that the log doesn't know, UsageError for one that no spec has either.
     """
     project, log = session.project, read(log_path(session.project.state))
     history = log.of(name)
     if not history:
+        if not log.faults:
+            find_spec(project, name)
         faults = "".join(f"\n  {fault}" for fault in log.faults)
         raise DeployError(f"{name} was never deployed{faults}", hint=f"assay deploy {name}")
     found = standing(history)
@@ -119,7 +122,9 @@ def _log(log: Log, expect: str) -> Link:
     if log.faults:
         return Link("log", "; ".join(log.faults), DEPLOYMENT)
     if expect and expect not in {line.digest for line in log.lines}:
-        return Link("log", f"holds no line of digest {expect}: it was made anew", DEPLOYMENT)
+        return Link(
+            "log", f"holds no line of digest {expect}: it was made anew, or this digest is of another log", DEPLOYMENT
+        )
     return Link("log", f"{len(log.lines)} lines, each follows the one before")
 
 

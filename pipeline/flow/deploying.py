@@ -27,6 +27,7 @@ from pipeline.flow.session import Session
 from pipeline.gguf.memory import Memory
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Decision
+from pipeline.spec.load import find_spec
 
 if TYPE_CHECKING:
     from pipeline.attest.keys import PublicKey
@@ -120,9 +121,12 @@ def stop(session: Session, name: str) -> Line:
 
 
 def standing_of(session: Session, name: str) -> Standing:
-    """Return what the log says of a name. Raises DeployError for one that was never deployed, or a log that can't be trusted."""
+    """Return what the log says of a name. Raises DeployError for one that was never deployed, or a log that can't be trusted, UsageError
+    for one that no spec has either.
+    """
     lines = read(log_path(session.project.state)).require().of(name)
     if not lines:
+        find_spec(session.project, name)
         raise DeployError(f"{name} was never deployed", hint=f"assay deploy {name} --target local")
     return standing(lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 
 from pydantic import ValidationError
 
@@ -11,8 +12,10 @@ from pipeline.core.errors import DigestMismatch, UsageError
 from pipeline.flow.session import Session
 from pipeline.flow.stages import recorded
 from pipeline.lock.model import Lockfile
+from pipeline.record.history import history, metrics_on_record, of_runs
 from pipeline.record.model import Run
 from pipeline.record.read import locks_like, model, run_by_id
+from pipeline.spec.load import spec_files
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{6,64}$")
 RUN_ID = re.compile(r"^[0-9]{8}T[0-9]{6}-[0-9a-f]{8}$")
@@ -67,6 +70,43 @@ def side_of(session: Session, name: str) -> Side:
         said = f"no check and no eval of {shown} is on record for this lock, engine and hardware"
         raise UsageError(said, hint=f"run assay run {lock.name}")
     return Side(shown, lock, runs)
+
+
+def hardware_named(session: Session, beginning: str) -> str:
+    """Return the digest of a class of hardware that runs are on record of, by its beginning. Raises UsageError."""
+    known = of_runs(session.project.database, "hardware_digest")
+    found = [digest for digest in known if digest.startswith(beginning)]
+    if len(found) != 1:
+        said = f"{len(found) or 'no'} classes of hardware on record begin with {beginning}"
+        raise UsageError(said, hint=f"there are: {', '.join(found or known) or 'none'}; or all")
+    return found[0]
+
+
+def no_history(session: Session, name: str, metric: str, hardware: str) -> UsageError:
+    """Return what is wrong where a model has no value of a metric on a class of hardware: the model, the metric, or that class."""
+    database = session.project.database
+    if name not in (models := of_runs(database, "model")):
+        specs = [path.stem for path in spec_files(session.project)]
+        hint = f"run assay run {name}" if name in specs else _near(name, models)
+        return UsageError(f"no run of {name} is on record", hint=hint)
+    if values := history(database, name, metric):
+        there = ", ".join(sorted({one.hardware_digest for one in values}))
+        said = f"{name} has {metric} on record, but not on the hardware {hardware}"
+        return UsageError(said, hint=f"name another with --hardware: {there}, or all")
+    known = metrics_on_record(database, name)
+    if not known:
+        return UsageError(f"no run of {name} on record has a metric", hint=f"run assay run {name}")
+    base = metric.partition("@")[0]
+    tests = [one for one in known if one.startswith(f"{base}@")]
+    return UsageError(
+        f"no run of {name} on record has {metric}",
+        hint=_near(metric, tests or list(dict.fromkeys(one.partition("@")[0] for one in known))),
+    )
+
+
+def _near(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return (f"did you mean {near[0]}? " if near else "") + f"there are: {', '.join(known) or 'none'}"
 
 
 def _whole(session: Session, beginning: str) -> str:

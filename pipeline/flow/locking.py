@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -21,7 +21,9 @@ from pipeline.lock.load import NewerLock, read_lock, write_lock
 from pipeline.lock.meaning import Meaning, meaning, moved, moved_keys, roles
 from pipeline.lock.model import LockedFile, Lockfile
 from pipeline.lock.resolve import Resolver
-from pipeline.spec.load import find_spec, read_spec
+from pipeline.spec.load import Fault, find_spec, read_model, read_spec, refuse
+from pipeline.spec.model import Spec
+from pipeline.spec.suite import SuiteHead
 from pipeline.store.fetch import learn
 from pipeline.store.line import Line
 from pipeline.store.sharing import adding, register
@@ -116,7 +118,7 @@ def _make(session: Session, name: str, dry_run: bool, upgrade: bool, line: Line)
 
     resolver = Resolver(session.project, learn_digest, session.progress)
     lock = compile_lock(spec, resolver.resolve(spec, path, None if upgrade else before))
-    _check_names(session, lock)
+    _check_names(session, lock, path)
     with_day = dated(session, lock, before)
     lock = with_day.lock
     lock = with_prompts(session, lock, before, resolver.read, with_day.text)
@@ -139,15 +141,28 @@ def meaning_of(session: Session, old: Lockfile, new: Lockfile) -> tuple[Meaning,
         same = "" if old.gguf.get("template_digest") else None
         return meaning(old, new, (True, "the same files"), (same, same))
     keys: tuple[str, ...] | None = None
+    compared = False
     try:
+        if gone := _replaced(old, new, stored):
+            raise UsageError(f"{gone} was replaced, and what it was is not here any more")
         before, after = (weights_of(lock, stored, session.project.root) for lock in (old, new))
         keys = moved_keys(before.parts[0].header, after.parts[0].header)
         templates = before.template, after.template
         weights = compare(before, after)
+        compared = True
     except (NetworkError, UsageError) as error:
         same_template = old.gguf.get("template_digest") == new.gguf.get("template_digest")
         weights, templates = (None, error.message), ("", "" if same_template else "(its text can't be read now)")
-    return meaning(old, new, weights, templates, keys)
+    return meaning(old, new, weights, templates, keys, compared=compared)
+
+
+def _replaced(old: Lockfile, new: Lockfile, stored: Callable[[LockedFile], Path | None]) -> str:
+    """Return the address at which other weights lie now than those that were locked and are not stored; "" where there is none."""
+    now = {url: file.sha256 for file in new.shards for url in file.urls}
+    gone = [
+        url for file in old.shards if not stored(file) for url in file.urls if now.get(url, file.sha256) != file.sha256
+    ]
+    return next(iter(gone), "")
 
 
 def _before(session: Session, name: str) -> Lockfile | None:
@@ -160,7 +175,7 @@ def _before(session: Session, name: str) -> Lockfile | None:
         return None
 
 
-def _check_names(session: Session, lock: Lockfile) -> None:
+def _check_names(session: Session, lock: Lockfile, path: Path) -> None:
     """Look into what the spec names only: suites, and the rules that it ignores."""
     from pipeline.lint.engine import rules
 
@@ -174,10 +189,38 @@ def _check_names(session: Session, lock: Lockfile) -> None:
     from pipeline.evals.engine import compares
     from pipeline.evals.engine import load_suite as load_eval
 
-    for name in lock.spec.checks:
-        load_checks(session.project.suites / name)
+    _check_headings(session.project.suites, lock.spec, path)
+    _check_groups(lock.spec, path, [load_checks(session.project.suites / name).groups for name in lock.spec.checks])
     for name in lock.spec.evals:
         load_eval(session.project.suites / name)
         if compares(session.project.suites / name) and not lock.reference:
             said = f"{lock.name}: the suite {name} compares with a reference, and the spec names none"
             raise UsageError(said, hint="write reference: with the name of another spec, or leave the suite out")
+
+
+def _check_headings(suites: Path, spec: Spec, path: Path) -> None:
+    """Raise SpecError for each suite under the wrong one of checks and evals: read as the other, its file would seem full of faults."""
+    from pipeline.evals.suite import kinds
+
+    faults = list[Fault]()
+    for heading, names, other, wrong, noun in (
+        ("checks", spec.checks, "evals", kinds(), "an eval"),
+        ("evals", spec.evals, "checks", ("behaviour",), "a suite of checks"),
+    ):
+        for number, name in enumerate(names):
+            if read_model(suites / name / "suite.yaml", SuiteHead).kind in wrong:
+                faults.append(((heading, number), f"{heading}: {name} is {noun}", f"name it under {other}"))
+    refuse(path, faults)
+
+
+def _check_groups(spec: Spec, path: Path, groups: Iterable[Iterable[str]]) -> None:
+    """Raise SpecError for each group of the gates that no suite of the spec has: it would never be run."""
+    known = list(dict.fromkeys(group for some in groups for group in some))
+    faults = list[Fault]()
+    for number, asked in enumerate(spec.gates.checks):
+        if asked.group not in known:
+            near = difflib.get_close_matches(asked.group, known, n=1)
+            there_are = f"their groups are: {', '.join(known)}" if known else "name a suite that has it under checks"
+            said = f"gates.checks: no suite that the spec names under checks has the group {asked.group!r}"
+            faults.append((("gates", "checks", number), said, f"did you mean {near[0]!r}?" if near else there_are))
+    refuse(path, faults)

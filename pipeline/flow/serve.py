@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 
-from pipeline.core.errors import AssayError
+from pipeline.core.errors import AssayError, UsageError
 from pipeline.core.files import atomic_write, locked
 from pipeline.deploy.door.beside import beside, bound
 from pipeline.deploy.door.hosts import LOOPBACK, check_public
@@ -85,7 +85,7 @@ def serve(
     folders = [session.project.state / "serve" / lock.name for lock in locks]
     with ExitStack() as held:
         for folder in folders:
-            held.enter_context(locked(folder / "lock", wait=0.0))
+            held.enter_context(_alone(folder))
         listening = held.enter_context(closing(bound(host, port)))
         settings = settings_of(access, folders[0], host)
         key_file = settings.keys
@@ -109,6 +109,18 @@ def serve(
                     front.drain(access.drain)
         except KeyboardInterrupt:
             session.progress.note("stopping at once")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Be the only one who serves the model of this folder. Raises UsageError."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(folder / "lock", wait=0.0))
+        except UsageError as error:
+            said = f"{folder.name} is being served already: {error.message}"
+            raise UsageError(said, hint="use that one, or stop it with Ctrl-C where it was started") from None
+        yield
 
 
 def _planned(session: Session, locks: Sequence[Lockfile], memory: int | None) -> tuple[list[int], float]:

@@ -57,6 +57,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.store = Store(self.project.store)
+        self.project.hide()
 
     @cached_property
     def recorder(self) -> Recorder:

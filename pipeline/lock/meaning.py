@@ -31,12 +31,15 @@ def meaning(
     weights: tuple[bool | None, str],
     templates: tuple[str | None, str | None],
     keys: tuple[str, ...] | None = None,
+    *,
+    compared: bool = True,
 ) -> tuple[Meaning, ...]:
     """Return what the step from ``old`` to ``new`` means, the weights and the template first, whether they moved or not. ``weights``
-    is the answer of ``compare``, ``templates`` the texts of both, ``keys`` the metadata that moved, None where nobody can tell.
+    is the answer of ``compare``, or why there is none (``compared`` False); ``templates`` the texts of both, ``keys`` the metadata that
+    moved, None where nobody can tell.
     """
     same, how = weights
-    words = {True: "unchanged", False: "changed", None: "seem unchanged"}[same]
+    words = {True: "unchanged", False: "changed", None: "seem unchanged" if compared else "not compared"}[same]
     beside = moved(roles(old.files), roles(new.files))
     found = [
         _pair("source", old.source.resolved, new.source.resolved),

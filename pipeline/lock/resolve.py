@@ -5,6 +5,7 @@ What a lock holds already is kept: what is upstream now makes no lock stale. Onl
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -223,13 +224,17 @@ def _mirrors(spec: Spec, path: str, shards: int) -> tuple[str, ...]:
     return tuple(mirror + name if mirror.endswith("/") else mirror for mirror in spec.mirrors)
 
 
+_NO_SUITES = "there is none yet: a suite is evals/NAME/suite.yaml, and those of Assay's own evals/ can be copied there"
+
+
 def _suite(project: Project, name: str) -> LockedSuite:
     folder = project.suites / name
     if not (folder / "suite.yaml").is_file():
         known = sorted(path.parent.name for path in project.suites.glob("*/suite.yaml"))
-        raise UsageError(
-            f"no suite {name!r}: evals/{name}/suite.yaml does not exist", hint=f"there are: {', '.join(known)}"
-        )
+        near = difflib.get_close_matches(name, known, n=1)
+        there_are = f"there are: {', '.join(known)}" if known else _NO_SUITES
+        hint = f"did you mean {near[0]}?" if near else there_are
+        raise UsageError(f"no suite {name!r}: evals/{name}/suite.yaml does not exist", hint=hint)
     head = read_model(folder / "suite.yaml", SuiteHead)
     found = {"version": head.version, "digest": str(tree_digest(folder))}
     plugins = plugins_of(folder / "suite.yaml")

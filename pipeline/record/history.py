@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.bench.model import BenchRow
 from pipeline.evals.model import Metric
@@ -58,6 +58,23 @@ def history(database: Path, model: str, metric: str, hardware: str | None = None
         rows = connection.execute(sql, [model, *values, hardware]).fetchall()
     found = [Value(*(*row[:3], row[3].replace(tzinfo=UTC), *row[4:])) for row in rows]
     return _levelled(found)
+
+
+def metrics_on_record(database: Path, model: str) -> list[str]:
+    """Return the metrics of a model as ``history`` takes them, those of benchmarks at each of their tests."""
+    sql = (
+        "SELECT subject || '.' || name FROM metrics JOIN runs ON runs.id = run_id WHERE model = $1 UNION "
+        "SELECT 'bench.' || metric || '@' || test FROM bench_rows JOIN runs ON runs.id = run_id WHERE model = $1 ORDER BY 1"
+    )
+    with reading(database) as connection:
+        return [str(name).removesuffix("@") for (name,) in connection.execute(sql, [model]).fetchall()]
+
+
+def of_runs(database: Path, column: Literal["model", "hardware_digest"]) -> list[str]:
+    """Return the models that there are runs of, or the classes of hardware, by digest."""
+    with reading(database) as connection:
+        rows = connection.execute(f"SELECT DISTINCT {column} FROM runs ORDER BY 1").fetchall()
+    return [str(value) for (value,) in rows]
 
 
 def _levelled(found: list[Value]) -> list[Value]:

@@ -19,7 +19,10 @@ from pipeline.spec.problems import told
 from pipeline.spec.sources._base import source_of
 
 LIMIT = 1 << 20
+# Beside the specs, and none of them.
+POLICY_FILE = "policy.yaml"
 M = TypeVar("M", bound=BaseModel)
+Fault = tuple[yaml.Path, str, str]  # the path of a value, what is wrong with it, what to write instead
 
 
 def read_model(path: Path, model: type[M]) -> M:
@@ -60,6 +63,13 @@ def check(document: yaml.Document, model: type[M], more: Sequence[Problem] = ())
     return checked
 
 
+def refuse(path: Path, faults: Sequence[Fault]) -> None:
+    """Raise SpecError where there are ``faults``, which show only in what the file names."""
+    if faults:
+        document = _parsed(path)
+        raise SpecError([document.problem(*fault) for fault in faults])
+
+
 def read_spec(path: Path) -> Spec:
     """Read one spec; its name must be that of its file, and a source must know its reference. Raises as ``read_model``."""
     document = _parsed(path)
@@ -97,6 +107,8 @@ def find_spec(project: Project, name: str) -> Path:
         if Path(name).is_file():
             return Path(name)
         raise UsageError(f"no such file: {name}")
+    if f"{name}.yaml" == POLICY_FILE:
+        raise UsageError(f"{name!r} is no model: {POLICY_FILE} is the catalog's policy", hint="choose another name")
     path = project.specs / f"{name}.yaml"
     if path.is_file():
         return path
@@ -111,7 +123,7 @@ def find_spec(project: Project, name: str) -> Path:
 def spec_files(project: Project) -> list[Path]:
     """Return the specs of the catalog, by name: those directly in ``specs/``, the catalog's policy left out."""
     found = (path for path in project.specs.glob("*.yaml") if path.is_file() and not path.name.startswith("."))
-    return sorted(path for path in found if path.name != "policy.yaml")
+    return sorted(path for path in found if path.name != POLICY_FILE)
 
 
 def shown(path: Path) -> str:

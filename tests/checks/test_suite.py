@@ -132,6 +132,21 @@ def test_a_case_that_could_never_fail_is_a_fault(tmp_path: Path) -> None:
     assert "case a: expects nothing" in fault and "case b" not in fault
 
 
+def test_each_fault_of_a_case_is_told_where_the_case_stands(tmp_path: Path) -> None:
+    good, bad = "  - {id: a, about: x, turns: [{user: hi}]}\n", "{id: b, about: x, tools: [nope], turns: [{user: hi}]}"
+    found = faults(write(tmp_path, f"{good}  - {bad}\n{good}"))
+    first = HEAD.count("\n") + 1
+    assert found == [
+        f"{first + 1}:5 cases[1]: case b: no tool 'nope' under tools",
+        f"{first + 2}:5 cases[2]: case a is there twice",
+    ]
+
+
+def test_a_suite_without_cases_is_a_fault(tmp_path: Path) -> None:
+    (fault,) = faults(write(tmp_path, "", HEAD.replace("cases:\n", "cases: []\n")))
+    assert fault.endswith("cases: there are none")
+
+
 def options(folder: Path, case: str, turn: int = 0) -> dict[str, object]:
     suite = load_suite(write(folder, f"  - {case}\n", HEAD.replace("tools:", "tools:\n  get_time: {strict: true}")))
     one = suite.document.cases[0]

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from pipeline.core.project import Project
+from pipeline.flow import locking
+from pipeline.flow.locking import make_lock
+from pipeline.flow.session import Session
 from tests.projects import assay, edit
 
 CASES = """\
@@ -34,3 +39,23 @@ def test_groups_rates_and_causes_of_a_real_run(project: Project) -> None:
     assert "  likely  answers do not stop in 1 of 2 answers" in text
     assert "pass    checks greeting: every case passes: 1 of 1 case passed; 1 case not applicable" in text
     assert "unknown checks ends: pass rate at least 0.5: 0 of 1 trials passed" in text
+
+
+@pytest.mark.parametrize(("stage", "suites"), [("check", "checks: [greeting]"), ("eval", "evals: [few]")])
+def test_a_spec_without_suites_is_told_so(project: Project, stage: str, suites: str) -> None:
+    edit(project.specs / "small.yaml", suites, f"{stage}s: []")
+    assert assay("lock", "small", project=project)[0] == 0
+    assert assay(stage, "small", project=project)[:2] == (0, f"small: the spec names no suites under {stage}s\n")
+    code, out, _ = assay(stage, "small", "--json", project=project)
+    assert (code, json.loads(out)["runs"]) == (0, [])
+
+
+def test_a_required_group_that_no_case_has_does_not_pass(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = project.specs / "small.yaml"
+    edit(path, "checks: [greeting]", "checks: []")
+    edit(path, "lint: error, metrics", "lint: error, checks: [greeting], metrics")
+    monkeypatch.setattr(locking, "_check_groups", lambda *_: None)  # a lock of before such specs were refused
+    make_lock(Session(project), "small")
+    code, out, _ = assay("check", "small", project=project)
+    assert code == 1
+    assert "unknown checks greeting: every case passes: no case of this group has been run" in out

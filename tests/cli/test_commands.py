@@ -12,7 +12,10 @@ import pytest
 from pipeline.cli.command import App
 from pipeline.cli.main import COMMANDS
 from pipeline.core.project import Project
+from pipeline.gguf.header import read_header
 from pipeline.lock.load import lock_path
+from pipeline.spec.first import CONTEXT
+from pipeline.spec.load import read_spec
 from tests.attest.signing import make_key
 from tests.cli.conftest import Ask
 from tests.projects import edit
@@ -291,6 +294,9 @@ def test_what_is_wrong_is_said_without_a_traceback(
         (["serve", "small", "--host", "0.0.0.0"], 2, "loopback"),
         (["init", "small", "--source", "file:../models/small.gguf"], 2, "exists"),
         (["init", "Bad Name", "--source", "file:x.gguf"], 2, "name"),
+        (["init", "policy", "--source", "file:x.gguf"], 2, "specs/policy.yaml is the catalog's policy"),
+        (["lock", "policy"], 2, "policy.yaml is the catalog's policy"),
+        (["audit", "small", "--expect", "sha256:abc"], 2, "--expect: not a digest: 'sha256:abc'"),
         (["init", "other", "--source", "ftp://x/y.gguf"], 2, "ftp"),
         (["query", "SELEC 1"], 2, "SQL"),
         (["query", "DELETE FROM runs"], 2, "SQL"),
@@ -386,6 +392,22 @@ def test_a_first_spec_is_one_that_can_be_locked(
     assert ask("init", "first", "--source", f"file:../../{weights.name}")[0] == 0
     code, out, err = ask("lock", "first", "--json")
     assert (code, json.loads(out)["locks"][0]["written"]) == (0, True), err
+
+
+def test_a_first_spec_takes_a_path_from_here_and_no_more_context_than_the_model_knows(
+    ask: Ask, assayed: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("models").mkdir()
+    shutil.copy(assayed.root / "models" / "small.gguf", "models/small.gguf")
+    trained = read_header(Path("models/small.gguf")).metadata["llama.context_length"]
+    for name, source in {"one": "models/small.gguf", "two": "file:../models/small.gguf"}.items():
+        assert ask("init", name, "--source", source)[0] == 0
+        spec = read_spec(Path("specs") / f"{name}.yaml")
+        assert (spec.source, spec.engine.context) == ("file:../models/small.gguf", trained)
+        assert trained < CONTEXT
+    assert ask("init", "three", "--source", "hf://acme/small-GGUF:Q8_0")[0] == 0
+    assert read_spec(Path("specs/three.yaml")).engine.context == CONTEXT
 
 
 def test_quiet_is_quiet(ask: Ask, assayed: Project, monkeypatch: pytest.MonkeyPatch) -> None:

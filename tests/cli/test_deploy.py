@@ -100,9 +100,20 @@ def test_what_was_not_accepted_is_refused(tested: Project) -> None:
     assert code == 2 and "name a folder" in err
     code, _, err = assay("deploy", "small", "--target", "kube", "-o", "out", "--override", "x", project=tested)
     assert code == 2 and "a container wants an image" in err and "--image NAME@sha256:" in err
+    for options, said in (
+        (("--image", "x"), "local runs the engine of this machine and takes no image"),
+        (("-o", "out"), "local writes no files"),
+        (("-o", "out", "--plan"), "local writes no files"),
+        (("--target", "systemd", "-o", "out", "--image", "x"), "systemd runs the engine of this machine and takes no"),
+    ):
+        code, out, err = assay("deploy", "small", *options, project=tested)
+        assert (code, out) == (2, "") and said in err and "leave" in err
     for command in ("stop", "rollback", "logs", "audit"):
         code, _, err = assay(command, "small", project=tested)
         assert code == 7 and "small was never deployed" in err
+    for command in ("stop", "rollback", "logs", "audit", "status"):
+        code, _, err = assay(command, "smal", project=tested)
+        assert code == 2 and "no spec 'smal'" in err and "did you mean small?" in err
     assert assay("status", project=tested)[:2] == (0, "nothing is deployed\n")
 
 

@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 from pipeline.core.project import Project
+from pipeline.flow.history import no_history
+from pipeline.flow.session import Session
 from tests.cli.conftest import Ask
 
 
@@ -117,7 +119,26 @@ def test_history_shows_a_metric_over_runs(ask: Ask) -> None:
     assert code == 0 and len(out.splitlines()) == 1
     values = json.loads(ask("history", "small", "bench.decode_tok_s", "--hardware", "all", "--json")[1])["values"]
     assert values and {value["metric"] for value in values} == {"decode_tok_s"}
-    assert ask("history", "small", "nothing.at_all")[0] == 2
+    here = values[0]["hardware_digest"]
+    assert ask("history", "small", f"{suite}.{metric}", "--hardware", here[:11])[:2] == (0, out)
+
+
+def test_history_says_which_name_is_wrong(ask: Ask, assayed: Project) -> None:
+    for arguments, said, hint in (
+        (("smal", "few.acc"), "no run of smal is on record", "did you mean small? there are: small"),
+        (("small", "nothing.at_all"), "no run of small on record has nothing.at_all", "few.acc"),
+        (("small", "few.ac"), "no run of small on record has few.ac", "did you mean few.acc? there are: bench."),
+        (("small", "bench.decode_toks"), "has bench.decode_toks", "did you mean bench.decode_tok_s?"),
+        (("small", "bench.decode_tok_s@xyz"), "has bench.decode_tok_s@xyz", "there are: bench.decode_tok_s@"),
+        (("small", "few.acc", "--hardware", "sha256:x"), "no classes of hardware on record begin with", "sha256:"),
+    ):
+        code, text, err = ask("history", *arguments)
+        assert (code, text) == (2, "") and said in err and hint in err, err
+    (assayed.specs / "new.yaml").write_text((assayed.specs / "small.yaml").read_text().replace("small", "new"))
+    assert "run assay run new" in ask("history", "new", "few.acc")[2]
+    elsewhere = no_history(Session(assayed), "small", "few.acc", "sha256:other")
+    assert elsewhere.message == "small has few.acc on record, but not on the hardware sha256:other"
+    assert elsewhere.hint.startswith("name another with --hardware: sha256:")
 
 
 def test_the_reports_are_served_until_ctrl_c(ask: Ask, assayed: Project) -> None:

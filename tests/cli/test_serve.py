@@ -176,7 +176,7 @@ def test_another_site_s_page_may_not_read_answers(served: Served) -> None:
 
 def test_a_second_one_is_refused(served: Served, own_project: Project) -> None:
     code, _, err = assay("serve", "small", "--port", "0", project=own_project)
-    assert code == 2 and "is held by another process" in err
+    assert code == 2 and "small is being served already" in err and "stop it with Ctrl-C" in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -196,7 +196,7 @@ def test_it_ends_with_a_stream_in_flight(assayed: Project, number: signal.Signal
     finally:
         stop(served.process)
     assert code == 0, err
-    assert "stopping" in err and "Traceback" not in err
+    assert err.rstrip().endswith("stopping") and "Traceback" not in err
     until(lambda: not alive(served.content["pid"]), 1)
     again = begin(assayed)  # nothing of it is in the way
     again.process.send_signal(signal.SIGTERM)

@@ -48,3 +48,15 @@ def test_everything_lies_below_the_root(tmp_path: Path, monkeypatch: pytest.Monk
         project.database,
     ]
     assert all(place.is_relative_to(tmp_path) for place in places) and len(set(places)) == len(places)
+
+
+def test_what_is_made_again_is_kept_out_of_repositories(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.hide()
+    assert not project.state.exists(), "nothing is there to hide"
+    project.state.mkdir()
+    project.hide()
+    assert (project.state / ".gitignore").read_text() == "*\n"
+    (project.state / ".gitignore").write_text("mine")
+    project.hide()
+    assert (project.state / ".gitignore").read_text() == "mine"

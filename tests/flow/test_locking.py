@@ -44,10 +44,36 @@ def test_a_rule_that_does_not_exist_is_not_ignored(project: Project) -> None:
         make_lock(Session(project), "small")
 
 
-def test_a_suite_under_the_wrong_heading_is_not_locked(project: Project) -> None:
-    edit(project.specs / "small.yaml", "checks: [greeting]", "checks: [few]")
-    with pytest.raises(SpecError, match="kind"):
+def test_suites_under_the_wrong_heading_are_not_locked(project: Project) -> None:
+    path = project.specs / "small.yaml"
+    edit(path, "checks: [greeting]", "checks: [greeting, few]")
+    edit(path, "evals: [few]", "evals: [few, greeting]")
+    with pytest.raises(SpecError) as caught:
         make_lock(Session(project), "small")
+    said = [str(problem).partition("small.yaml:")[2] for problem in caught.value.problems]
+    assert said == [
+        "6:20: checks: few is an eval (name it under evals)",
+        "7:14: evals: greeting is a suite of checks (name it under checks)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("checks", "gates", "said"),
+    [
+        ("[greeting]", "[greting]", "9:31: {} 'greting' (did you mean 'greeting'?)"),
+        ("[greeting]", "[greeting, {group: x, rate: 0.5}]", "9:41: {} 'x' (their groups are: greeting)"),
+        ("[]", "[greeting]", "9:31: {} 'greeting' (name a suite that has it under checks)"),
+    ],
+)
+def test_a_group_that_no_suite_has_is_not_gated(project: Project, checks: str, gates: str, said: str) -> None:
+    path = project.specs / "small.yaml"
+    edit(path, "checks: [greeting]", f"checks: {checks}")
+    edit(path, "lint: error, metrics", f"lint: error, checks: {gates}, metrics")
+    with pytest.raises(SpecError) as caught:
+        make_lock(Session(project), "small")
+    (problem,) = caught.value.problems
+    words = "gates.checks: no suite that the spec names under checks has the group"
+    assert str(problem).endswith(f"small.yaml:{said.format(words)}")
 
 
 def test_an_error_in_one_of_many_ends_the_downloads_of_the_others(project: Project, tiny_chat: Path) -> None:
@@ -82,3 +108,16 @@ def test_locks_that_were_written_before_an_error_are_told(project: Project) -> N
     assert "one" in written and not lock_path(project, "two").exists()
     told = [line.partition(":")[0] for line in said if ": written, sha256:" in line]
     assert told == written
+
+
+def test_what_was_replaced_and_is_not_here_any_more_is_compared_with_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock's address holds other bytes by now: to compare them with themselves would call them unchanged."""
+    monkeypatch.setenv("ASSAY_STORE", str(project.root / "empty"))
+    weights = project.root / "models" / "small.gguf"
+    content = weights.read_bytes()
+    weights.unlink()
+    weights.write_bytes(content.replace(b"<|im_start|>", b"<|im_begin|>", 1))
+    means = {one.topic: str(one) for one in make_lock(Session(project), "small", dry_run=True).meaning}
+    assert means["weights"].startswith("weights: not compared (") and "was replaced" in means["weights"]

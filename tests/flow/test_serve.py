@@ -109,7 +109,8 @@ def test_a_port_that_is_taken_is_an_error(assayed: Project) -> None:
 
 
 def test_a_model_is_served_once(assayed: Project) -> None:
-    with locked(assayed.state / "serve" / "small" / "lock"), pytest.raises(UsageError, match="held by another process"):
+    held = locked(assayed.state / "serve" / "small" / "lock")
+    with held, pytest.raises(UsageError, match=r"small is being served already: .*/lock is held by another process"):
         serving(assayed, interrupt)
 
 

@@ -22,7 +22,9 @@ JSON = st.recursive(
         ({"a": 1}, {}, ["a: 1 -> nothing"]),
         ({}, {"a": [1]}, ["a: nothing -> [1]"]),
         ({"a": [1, 2, 3]}, {"a": [1, 5, 3]}, ["a[1]: 2 -> 5"]),
-        ({"a": [1, 2]}, {"a": [1]}, ["a: [1, 2] -> [1]"]),
+        ({"a": [1, 2]}, {"a": [1]}, ["a: - 2"]),
+        ({"a": []}, {"a": [True, "b c"]}, ["a: + True 'b c'"]),
+        ({"a": [1]}, {"a": [True, {}]}, ["a: - 1  + True '{}'"]),
         ({"a": 1}, {"a": 1.0}, ["a: 1 -> 1.0"]),
         ({"a": True}, {"a": 1}, ["a: True -> 1"]),
         ({"b": 1, "a": 1}, {"a": 2, "b": 2}, ["a: 1 -> 2", "b: 1 -> 2"]),
@@ -32,6 +34,14 @@ JSON = st.recursive(
 )
 def test_every_field_that_moved_is_named(old: Any, new: Any, told: list[str]) -> None:
     assert [str(change) for change in diff(old, new)] == told
+
+
+def test_of_a_command_line_only_the_options_that_moved_are_shown() -> None:
+    long = ["--alias", "small,small@sha256:" + "0" * 300, "--threads", "1", "--ctx-size", "512"]
+    (change,) = diff(long, [*long[:3], "2", *long[4:], "--jinja"], "argv")
+    assert str(change) == "argv: - --threads 1  + --threads 2  + --jinja"
+    (change,) = diff(long, [*long[:2], "-fa", "on", *long[2:]], "argv")
+    assert str(change) == "argv: + -fa on"
 
 
 @given(JSON, JSON)

@@ -83,7 +83,7 @@ def test_writing_the_same_changes_nothing_and_repairs_line_ends(project: Project
             "max_tokens: 17, temperature: 0.5}",
             ["spec.sampling.max_tokens: 16 -> 17", "spec.sampling.temperature: 0.0 -> 0.5"],
         ),
-        ("checks: [greeting]", "checks: []", ["spec.checks: ['greeting'] -> []"]),
+        ("checks: [greeting]", "checks: []", ["spec.checks: - greeting"]),
         ("few.acc: {min: 0}", "few.acc: {min: 0.5}", ["spec.gates.metrics.few.acc.min: 0.0 -> 0.5"]),
         ("license: {allow: [apache-2.0]}", "license: {allow: [mit]}", ["spec.license.allow[0]: apache-2.0 -> mit"]),
         (

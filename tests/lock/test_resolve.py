@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -122,11 +123,22 @@ def test_what_is_named_and_is_not_there(project: Project) -> None:
     edit(path, "evals: [few]", "evals: [fewer]")
     with pytest.raises(UsageError, match=r"no suite 'fewer': evals/fewer/suite\.yaml does not exist") as caught:
         ask(path, project, lambda url, size: Digest.of(b""))
+    assert caught.value.hint == "did you mean few?"
+    edit(path, "evals: [fewer]", "evals: [zzz]")
+    with pytest.raises(UsageError, match="no suite 'zzz'") as caught:
+        ask(path, project, lambda url, size: Digest.of(b""))
     assert caught.value.hint == "there are: few, greeting"
-    edit(path, "evals: [fewer]", "evals: [few]")
+    edit(path, "evals: [zzz]", "evals: [few]")
     edit(project.suites / "few" / "suite.yaml", 'version: "1"', "version: 1")
     with pytest.raises(SpecError, match=r"few/suite\.yaml:2:10: version wants text, not the number 1"):
         ask(path, project, lambda url, size: Digest.of(b""))
+
+
+def test_a_project_without_suites_is_told_where_they_lie(project: Project) -> None:
+    shutil.rmtree(project.suites)
+    with pytest.raises(UsageError, match="no suite 'few'") as caught:
+        ask(find_spec(project, "small"), project, lambda url, size: Digest.of(b""))
+    assert "a suite is evals/NAME/suite.yaml" in caught.value.hint and "copied" in caught.value.hint
 
 
 # -- what a lock holds is kept ------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.gate.decide import decide
-from pipeline.record.history import bench_of, first_metrics, history, machines
+from pipeline.record.history import bench_of, first_metrics, history, machines, metrics_on_record, of_runs
 from pipeline.record.read import keys_by_id, newest_decisions
 from pipeline.record.write import Recorder
 from tests import factories as make
@@ -55,3 +55,12 @@ def test_a_metric_without_runs_has_no_history(tmp_path: Path) -> None:
     assert history(database, "tiny-chat", "tiny-choice.nothing") == history(tmp_path / "none", "a", "b.c") == []
     (one,) = history(database, "tiny-chat", "bench.decode_tok_s@engine:tg32")
     assert (one.value, one.unit, one.level, one.started) == (812.6, "tok/s", 0, RUNS[-1].started)
+
+
+def test_metrics_are_named_as_history_takes_them(tmp_path: Path) -> None:
+    database = recorded(tmp_path)
+    names = metrics_on_record(database, "tiny-chat")
+    assert {"tiny-choice.accuracy", "bench.decode_tok_s@tg32"} <= set(names)
+    assert all(history(database, "tiny-chat", name) for name in names)
+    assert metrics_on_record(database, "other") == metrics_on_record(tmp_path / "none", "tiny-chat") == []
+    assert (of_runs(database, "model"), of_runs(database, "hardware_digest")) == (["tiny-chat"], [make.HARDWARE])

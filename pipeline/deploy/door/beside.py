@@ -122,6 +122,7 @@ def beside(make: Callable[[], Door], listening: socket.socket) -> Iterator[Besid
         over.set()
         thread.join()
         listening.close()
+        gc.unfreeze()  # what stays frozen to the end is taken for a leak by the libraries that hold it
 
 
 def _more_files() -> None:

@@ -76,7 +76,7 @@ def render(order: Order) -> Plan:
     )
     files = {f"{unit}.service": text, f"{unit}.sha256": host_sums(order)}
     steps = (
-        f"(umask 077; mkdir -p /etc/assay; openssl rand -hex 24 > {key})",
+        f"install -d -m 0755 /etc/assay && (umask 077; openssl rand -hex 24 > {key})",
         f"install -m 0644 {unit}.sha256 /etc/assay/",
         f"install -m 0644 {unit}.service /etc/systemd/system/",
         f"systemctl daemon-reload && systemctl enable --now {unit}",
