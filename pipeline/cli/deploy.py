@@ -57,7 +57,7 @@ def deploy(
         from pipeline.flow.deploying import deploy as deploy_
         from pipeline.record.model import word_of
 
-        _require_used(target, only, output, image)
+        _require_used(target, only, output, image, port)
         session = app.session(offline=only)
         lock = session.current(name)
         wanted = Wanted(target, port, image, override, output)
@@ -69,7 +69,7 @@ def deploy(
     return 0
 
 
-def _require_used(target: str, only: bool, output: Path | None, image: str) -> None:
+def _require_used(target: str, only: bool, output: Path | None, image: str, port: int | None) -> None:
     """Raise UsageError for an option that the target wants or has no use for: dropped, it would seem to hold."""
     from pipeline.core.errors import UsageError
     from pipeline.deploy.targets._base import target_of
@@ -80,6 +80,11 @@ def _require_used(target: str, only: bool, output: Path | None, image: str) -> N
     if image and not known.IMAGE:
         hint = "leave --image out, or name one that does with --target"
         raise UsageError(f"{target} runs the engine of this machine and takes no image", hint=hint)
+    if port == 0 and not known.STARTS:
+        hint = "name one with --port, or leave it out: the spec's"
+        raise UsageError(
+            f"a free port is found at the start, and {target} starts later: nobody would know it", hint=hint
+        )
     if not (only or known.STARTS or output):
         raise UsageError(f"{target} writes files", hint="name a folder for them with -o, or look at them with --plan")
 

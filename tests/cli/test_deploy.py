@@ -105,6 +105,7 @@ def test_what_was_not_accepted_is_refused(tested: Project) -> None:
         (("-o", "out"), "local writes no files"),
         (("-o", "out", "--plan"), "local writes no files"),
         (("--target", "systemd", "-o", "out", "--image", "x"), "systemd runs the engine of this machine and takes no"),
+        (("--target", "systemd", "-o", "out", "--port", "0"), "systemd starts later: nobody would know it"),
     ):
         code, out, err = assay("deploy", "small", *options, project=tested)
         assert (code, out) == (2, "") and said in err and "leave" in err
