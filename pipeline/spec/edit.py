@@ -88,8 +88,9 @@ def _into_flow(text: str, parent: Place, rest: Keys, value: Any) -> str:
     shown = _inline(value)
     for key in reversed(rest[1:]):
         shown = f"{{{_key(key)}: {shown}}}"
-    at = parent.start + 1 + len(inner.rstrip())
-    lead = "" if not inner.strip() else " " if inner.rstrip().endswith(",") else ", "
+    there = inner.rstrip(" \t\r\n")  # of other spaces, which Python's own would take too, YAML makes text
+    at = parent.start + 1 + len(there)
+    lead = "" if not there.strip(" \t\r\n") else " " if there.endswith(",") else ", "
     return f"{text[:at]}{lead}{_key(rest[0])}: {shown}{text[at:]}"
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.errors import UsageError
@@ -80,6 +80,7 @@ TEXT = st.text("ab1 -#:'\"{}\\é", min_size=1, max_size=6)
 
 
 @settings(max_examples=60, deadline=None)
+@example({"1": "\xa0"}, "1", False)
 @given(st.dictionaries(TEXT, st.one_of(VALUES, st.dictionaries(TEXT, VALUES, max_size=3)), max_size=4), TEXT, VALUES)
 def test_whatever_is_written_means_what_was_meant(content: dict[str, Any], key: str, value: Any) -> None:
     import yaml
