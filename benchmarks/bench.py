@@ -8,7 +8,6 @@ number, or one within 3 % of what the same run had, undisturbed, while the neigh
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import subprocess
@@ -27,11 +26,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from _measure import Pairs, told
 
 from pipeline.bench.engine import engine_rows, repetitions_of
-from pipeline.bench.llama_bench import Watch, settings_of
+from pipeline.bench.llama_bench import run_bench, settings_of
 from pipeline.bench.model import BenchRow
 from pipeline.bench.stats import median, spread
 from pipeline.core.host import hardware
-from pipeline.core.proc import run
 from pipeline.core.progress import SILENT
 from pipeline.runtime.build import EngineBuild, find_engine
 from pipeline.spec.model import Bench, Engine
@@ -61,21 +59,10 @@ def by_hand(build: EngineBuild, model: Path, bench: Bench, threads: int) -> dict
     """Run llama-bench with its own averaging; its machine is looked at as Assay looks at its own."""
     lengths = ["-p", ",".join(map(str, bench.prefill)), "-n", ",".join(map(str, bench.decode))]
     how = f"-r {bench.repetitions} -t {threads} -ngl 0 -fa off -lm none -o jsonl --progress".split()
-    argv = [str(build.tool("llama-bench")), "-m", str(model), *lengths, *how]
-    with SILENT.task("llama-bench") as task:
-        watch = Watch(task)
-        done = run(
-            argv,
-            env=build.environment,
-            on_start=watch.start,
-            on_stdout=watch.on_stdout,
-            on_stderr=watch.on_stderr,
-        )
-    if done.returncode:
-        raise RuntimeError(f"llama-bench failed: {done.stderr[-1000:]}")
+    argv = (str(build.tool("llama-bench")), "-m", str(model), *lengths, *how)
+    ran = run_bench(build, model, argv, 0, SILENT)
     found = {}
-    for test, line, marks in zip(settings_of(bench), watch.lines, watch.tests, strict=True):
-        said = json.loads(line)
+    for test, (said, marks) in zip(settings_of(bench), ran, strict=True):
         judged = repetitions_of(test, said, marks, offloaded=False)
         rates = said["samples_ts"]
         counting = [rate for rate, one in zip(rates, judged, strict=True) if one.conditions.valid]

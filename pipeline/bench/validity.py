@@ -99,6 +99,9 @@ def between(
     stolen, pressure = grown(before.stolen, after.stolen), dict[str, float]()
     if stolen is None or seconds < STOLEN_SECONDS:
         missing["stolen"] = "the system does not say" if stolen is None else f"shorter than {STOLEN_SECONDS:g} s"
+        stolen = None
+    else:  # of the time of the cores at work, of which one is taken to be at least
+        stolen /= max(seconds, (grown(before.busy, after.busy) or 0.0) + stolen)
     if not after.pressure or seconds < PRESSURE_SECONDS:
         missing["pressure"] = f"shorter than {PRESSURE_SECONDS:g} s" if after.pressure else "the kernel does not say"
     else:
@@ -110,11 +113,6 @@ def between(
         joules = None
     sensors = {"throttled": throttled, "mhz": after.mhz, "celsius": after.celsius, "joules": joules}
     missing |= {name: "this machine has no such sensor" for name, value in sensors.items() if value is None}
-    if stolen is not None:
-        # Of the time of the cores at work, of which one is taken to be at least.
-        stolen = (
-            None if "stolen" in missing else stolen / max(seconds, (grown(before.busy, after.busy) or 0.0) + stolen)
-        )
     earlier = dict(before.waited)
     delays = [total - earlier.get(thread, 0.0) for thread, total in after.waited]
     waited = max(delays) / seconds if delays and seconds > 0 else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -14,6 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from pipeline.checks.assertions._base import assertions
 from pipeline.checks.options import CHOICES, Options, Repeat, Requires, Tool
+from pipeline.core.errors import did_you_mean
 from pipeline.spec.load import read_model
 from pipeline.spec.suite import SuiteHead
 
@@ -27,8 +27,7 @@ def _expectations(value: Any) -> dict[str, Any]:
     known, checked, errors = assertions(), {}, list[InitErrorDetails]()
     for name, argument in value.items():
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+            advice = did_you_mean(str(name), known, f"there are: {', '.join(known)}")
             kind = PydanticCustomError("unknown_assertion", "no such assertion; {advice}", {"advice": advice})
             errors.append({"type": kind, "loc": (str(name),), "input": argument})
             continue

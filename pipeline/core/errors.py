@@ -7,7 +7,7 @@ to do next, as a sentence or a command.
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 OK = 0
@@ -129,3 +129,11 @@ def refusal(error: OSError) -> UsageError | None:
         return None
     place = f"{error.filename}: " if error.filename else ""
     return UsageError(f"{place}{error.strerror}", hint="the system refuses this: check rights, space and paths")
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return the hint for a name that nobody knows: the one that is nearest to it, or ``otherwise``."""
+    import difflib  # no start-up should wait for it
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.digest import Digest
-from pipeline.core.errors import LockOutOfDate, NetworkError, UsageError
+from pipeline.core.errors import LockOutOfDate, NetworkError, UsageError, did_you_mean
 from pipeline.flow.dating import dated
 from pipeline.flow.prompting import with_prompts
 from pipeline.flow.session import Session
@@ -182,8 +182,7 @@ def _check_names(session: Session, lock: Lockfile, path: Path) -> None:
     codes = rules()
     for ignored in lock.spec.lint.ignore:
         if ignored.code not in codes:
-            near = difflib.get_close_matches(ignored.code, codes, n=1)
-            hint = f"did you mean {near[0]}?" if near else "see assay explain"
+            hint = did_you_mean(ignored.code, codes, "see assay explain")
             raise UsageError(f"{lock.name}: lint.ignore names {ignored.code}, which is no rule", hint=hint)
     from pipeline.checks.engine import load_suite as load_checks
     from pipeline.evals.engine import compares

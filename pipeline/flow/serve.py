@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -85,7 +85,7 @@ def serve(
     folders = [session.project.state / "serve" / lock.name for lock in locks]
     with ExitStack() as held:
         for folder in folders:
-            held.enter_context(_alone(folder))
+            _take(folder, held)
         listening = held.enter_context(closing(bound(host, port)))
         settings = settings_of(access, folders[0], host)
         key_file = settings.keys
@@ -111,16 +111,13 @@ def serve(
             session.progress.note("stopping at once")
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Be the only one who serves the model of this folder. Raises UsageError."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(locked(folder / "lock", wait=0.0))
-        except UsageError as error:
-            said = f"{folder.name} is being served already: {error.message}"
-            raise UsageError(said, hint="use that one, or stop it with Ctrl-C where it was started") from None
-        yield
+def _take(folder: Path, held: ExitStack) -> None:
+    """Be the only one who serves the model of this folder, until the end of ``held``. Raises UsageError."""
+    try:
+        held.enter_context(locked(folder / "lock", wait=0.0))
+    except UsageError as error:
+        said = f"{folder.name} is being served already: {error.message}"
+        raise UsageError(said, hint="use that one, or stop it with Ctrl-C where it was started") from None
 
 
 def _planned(session: Session, locks: Sequence[Lockfile], memory: int | None) -> tuple[list[int], float]:

@@ -5,7 +5,6 @@ What a lock holds already is kept: what is upstream now makes no lock stale. Onl
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from typing import Any
 
 from pipeline.core.canonical import tree_digest
 from pipeline.core.digest import Digest
-from pipeline.core.errors import DigestMismatch, LockOutOfDate, UsageError
+from pipeline.core.errors import DigestMismatch, LockOutOfDate, UsageError, did_you_mean
 from pipeline.core.names import fault_of
 from pipeline.core.progress import SILENT, Progress
 from pipeline.core.project import Project
@@ -231,9 +230,7 @@ def _suite(project: Project, name: str) -> LockedSuite:
     folder = project.suites / name
     if not (folder / "suite.yaml").is_file():
         known = sorted(path.parent.name for path in project.suites.glob("*/suite.yaml"))
-        near = difflib.get_close_matches(name, known, n=1)
-        there_are = f"there are: {', '.join(known)}" if known else _NO_SUITES
-        hint = f"did you mean {near[0]}?" if near else there_are
+        hint = did_you_mean(name, known, f"there are: {', '.join(known)}" if known else _NO_SUITES)
         raise UsageError(f"no suite {name!r}: evals/{name}/suite.yaml does not exist", hint=hint)
     head = read_model(folder / "suite.yaml", SuiteHead)
     found = {"version": head.version, "digest": str(tree_digest(folder))}

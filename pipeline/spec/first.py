@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from pipeline.core.errors import UsageError
+from pipeline.gguf.facts import facts_of
 from pipeline.gguf.header import read_header
 from pipeline.spec import yaml
 
@@ -43,8 +44,6 @@ def first_spec(name: str, source: str, specs: Path) -> str:
 def _trained(path: Path) -> int:
     """Return the context that a file's model was trained on; ``CONTEXT`` where it does not say."""
     try:
-        known = read_header(path).metadata
-        length = known.get(f"{known.get('general.architecture')}.context_length")
+        return facts_of(read_header(path)).context_length or CONTEXT
     except UsageError:
         return CONTEXT
-    return length if isinstance(length, int) and length > 0 else CONTEXT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.core.errors import Problem, SpecError, UsageError
+from pipeline.core.errors import Problem, SpecError, UsageError, did_you_mean
 from pipeline.core.project import Project
 from pipeline.spec import yaml
 from pipeline.spec.model import Spec
@@ -113,8 +112,7 @@ def find_spec(project: Project, name: str) -> Path:
     if path.is_file():
         return path
     known = [found.stem for found in spec_files(project)]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+    hint = did_you_mean(name, known, f"there are: {', '.join(known) or 'none'}")
     if path.with_suffix(".yml").is_file():
         hint = f"rename {shown(path.with_suffix('.yml'))}: specs end in .yaml"
     raise UsageError(f"no spec {name!r}: {shown(path)} does not exist", hint=hint)
