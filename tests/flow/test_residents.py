@@ -1,158 +1,21 @@
-"""Several models behind one door, as ``assay serve`` has them: a real process, real engines, real clients."""
+"""Several models behind one door, as ``assay serve`` has them: who is loaded, who makes room, who is refused."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from pipeline.core.project import Project
-from pipeline.flow.locking import make_lock
-from pipeline.flow.ordering import Wanted, order_of
-from pipeline.flow.prepare import fetch_all
-from pipeline.flow.session import Session
 from pipeline.lock.load import read_lock
-from pipeline.store.layout import Store
-from tests.projects import SPEC, alive, assay, command_of, descendants, finish, flip, start, stop, until
-from tests.zoo import rewrite
-
-NAMES = ("small", "other", "third")
-HELLO = [{"role": "user", "content": "Hello!"}]
-
-
-@pytest.fixture(scope="module")
-def several(cold_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with three models that fit, all in the store, and ``broken``, which no engine loads. Not to be changed."""
-    project = Project(shutil.copytree(cold_project.root, tmp_path_factory.mktemp("several") / "project"))
-    for name in ("other", "third", "broken"):
-        changes = {"tokenizer.ggml.pre": "no-such"} if name == "broken" else {"general.name": name}
-        rewrite(project.root / "models" / f"{name}.gguf", changes)
-        spec = SPEC.replace("small", name)
-        (project.specs / f"{name}.yaml").write_text(spec.replace("slots: 2", "slots: 1") if name == "third" else spec)
-        make_lock(Session(project), name)
-    session = Session(project)
-    fetch_all(session, [session.current(name) for name in (*NAMES, "broken")])
-    return project
-
-
-@pytest.fixture
-def own(several: Project, tmp_path: Path) -> Project:
-    """The same, to be changed."""
-    return Project(shutil.copytree(several.root, tmp_path / "project"))
-
-
-def size_of(project: Project, name: str) -> int:
-    session = Session(project)
-    return order_of(session, session.current(name), Wanted("local"), "").limit
-
-
-def blob_of(project: Project, name: str) -> Path:
-    return Store(project.store).path(read_lock(project, name).weights.digest)
-
-
-@dataclass
-class Served:
-    """What ``assay serve`` serves."""
-
-    process: subprocess.Popen[str]
-    content: dict[str, Any]
-    said: list[str] = field(default_factory=list)
-
-    @property
-    def key(self) -> str:
-        return Path(self.content["key_file"]).read_text().strip()
-
-    @property
-    def root(self) -> str:
-        return str(self.content["url"]).removesuffix("/v1")
-
-    def client(self, key: str | None = None) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {key or self.key}"}
-        return httpx.Client(base_url=self.content["url"], headers=headers, timeout=60, trust_env=False)
-
-    def ask(self, model: str | None, tokens: int = 4) -> httpx.Response:
-        body = {"messages": HELLO, "max_tokens": tokens, **({"model": model} if model else {})}
-        with self.client() as client:
-            return client.post("/chat/completions", json=body)
-
-    def get(self, path: str) -> httpx.Response:
-        with self.client() as client:
-            return client.get(path)
-
-    def states(self) -> dict[str, str]:
-        return {one["id"]: one["status"]["value"] for one in self.get("/models").json()["data"]}
-
-    def engines(self) -> dict[str, int]:
-        """Return the processes of the engines by the name that each has."""
-        found = {}
-        for pid in descendants(self.process.pid):
-            if named := re.search(r"llama-server .*--alias ([a-z]+),", command_of(pid)):
-                found[named[1]] = pid
-        return found
-
-    def end(self, number: signal.Signals = signal.SIGINT, within: float = 20.0) -> int:
-        """End it, and see that nothing is left of it."""
-        pids, commands = descendants(self.process.pid), [command_of(pid) for pid in self.engines().values()]
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        code = self.process.wait(within)
-        until(lambda: not any(alive(pid) for pid in pids), 5)
-        sockets = [Path(found[1]) for command in commands if (found := re.search(r"--host (\S+)", command))]
-        assert len(sockets) == len(commands) and not any(path.parent.exists() for path in sockets)
-        assert "Traceback" not in "".join(self.said)
-        return code
-
-
-Begin = Callable[..., Served]
-
-
-@contextmanager
-def served(project: Project, *arguments: str) -> Iterator[Served]:
-    """Start ``assay serve`` and wait for what it says once the door is open."""
-    process = start("serve", *arguments, "--port", "0", "--json", project=project)
-    said: list[str] = []
-    try:
-        assert process.stdout and process.stderr
-        reading = threading.Thread(target=lambda: said.extend(iter(process.stderr.readline, "")))  # type: ignore[union-attr]
-        reading.start()
-        text = ""
-        while not text.endswith("\n}\n"):
-            line = process.stdout.readline()
-            if not line:
-                raise AssertionError((process.wait(), said))
-            text += line
-        yield Served(process, json.loads(text), said)
-    finally:
-        quieted(process)
-        reading.join()
-        if process.stderr:
-            process.stderr.close()
-
-
-def quieted(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        process.kill()
-        process.wait()
-    if process.stdout:
-        process.stdout.close()
-
-
-@pytest.fixture
-def begin() -> Iterator[Begin]:
-    with ExitStack() as stack:
-        yield lambda project, *arguments: stack.enter_context(served(project, *arguments))
+from tests.projects import alive, assay, flip, until
+from tests.residents import NAMES, Begin, blob_of, size_of
 
 
 def test_each_answers_under_its_own_digests(several: Project, begin: Begin) -> None:
@@ -310,81 +173,6 @@ def test_one_that_does_not_start_is_refused_with_the_reason_and_the_other_goes_o
     assert seen <= {"1", "2", "4"} and "2" in seen
     assert one.ask("small").status_code == 200
     assert one.end() == 0
-
-
-def held(one: Served, name: str) -> int:
-    """Let an engine that is being loaded go no further; returns its process."""
-    until(lambda: name in one.engines())
-    os.kill(one.engines()[name], signal.SIGSTOP)
-    assert one.states()[name] == "loading"
-    return one.engines()[name]
-
-
-def test_while_one_is_loaded_the_others_answer_and_its_queue_is_bounded(several: Project, begin: Begin) -> None:
-    two = sum(size_of(several, name) for name in ("small", "other"))
-    one = begin(several, *NAMES, "--memory", str(two), "--queue", "2")
-    assert one.ask("small").status_code == 200
-    answers: dict[str, list[httpx.Response]] = {"other": [], "third": []}
-
-    def ask(name: str) -> threading.Thread:
-        thread = threading.Thread(target=lambda: answers[name].append(one.ask(name)))
-        thread.start()
-        return thread
-
-    waiting = [ask("other")]
-    loading = held(one, "other")
-    waiting += [ask("other"), ask("third")]
-    until(lambda: one.states()["third"] == "loading")  # it waits for its turn: one is loaded at a time
-    until(lambda: one.ask("other").status_code == 429)
-    assert one.ask("small").status_code == 200 and set(one.engines()) == {"small", "other"}
-    os.kill(loading, signal.SIGCONT)
-    for thread in waiting:
-        thread.join()
-    assert [answer.status_code for answer in answers["other"] + answers["third"]] == [200] * 3
-    assert one.end() == 0
-
-
-def test_a_crash_while_it_is_loaded_is_told_to_who_waits_and_the_next_one_is_answered(
-    several: Project, begin: Begin
-) -> None:
-    one = begin(several, "small", "other", "--memory", str(max(size_of(several, name) for name in NAMES)))
-    answers: list[httpx.Response] = []
-    waiting = threading.Thread(target=lambda: answers.append(one.ask("small")))
-    waiting.start()
-    os.kill(held(one, "small"), signal.SIGKILL)
-    waiting.join()
-    assert answers[0].status_code == 503 and "not ready: killed by SIGKILL" in answers[0].text
-    assert one.ask("other").status_code == 200
-    until(lambda: one.states()["small"] == "unloaded")
-    assert one.ask("small").status_code == 200
-    assert one.end() == 0
-
-
-def test_it_is_stopped_while_it_loads_and_who_waits_is_told(several: Project, begin: Begin) -> None:
-    budget = str(max(size_of(several, name) for name in NAMES))
-    one = begin(several, "small", "other", "--memory", budget, "--drain", "20")
-    answers: list[httpx.Response] = []
-    waiting = threading.Thread(target=lambda: answers.append(one.ask("small")))
-    waiting.start()
-    held(one, "small")
-    assert one.end() == 0
-    waiting.join()
-    assert answers[0].status_code == 503 and "is being stopped" in answers[0].text
-
-
-def test_it_is_stopped_before_all_are_loaded(several: Project) -> None:
-    process = start("serve", "small", "other", "--port", "0", project=several)
-    one = Served(process, {})
-    try:
-        until(lambda: set(one.engines()) == {"small", "other"})
-        pids = one.engines()
-        os.kill(pids["other"], signal.SIGSTOP)
-        process.send_signal(signal.SIGINT)
-        code, out, err = finish(process)
-        assert code == 130 and not out and "interrupted" in err and "Traceback" not in err
-        assert not any(alive(pid) for pid in pids.values())
-    finally:
-        stop(process)
 
 
 def test_killed_it_leaves_no_engine_behind(several: Project, begin: Begin) -> None:
