@@ -62,7 +62,7 @@ def deploy(
         lock = session.current(name)
         wanted = Wanted(target, port, image, override, output)
         if only:
-            planned, decision = plan(session, lock, wanted)
+            planned, decision = plan(session, lock, wanted, _keys(public_keys))
             show_plan(app, planned, word_of(decision))
         else:
             show(app, "deploy", deploy_(session, lock, wanted, _keys(public_keys), keeper))

@@ -8,6 +8,7 @@ import click
 
 from pipeline.cli.command import NAMES, App, command
 from pipeline.cli.stage import run_content, run_lines, run_stage
+from pipeline.cli.turns import Turns
 from pipeline.core.errors import UsageError
 
 
@@ -48,12 +49,14 @@ def _run_tasks(app: App, names: tuple[str, ...], tasks: list[str], folder: Path 
     from pipeline.flow.prepare import fetch_all
 
     session = app.session()
-    answers, lines = [], []
-    for name in session.names(names):
-        lock = session.current(name)
-        fetch_all(session, [lock])
-        for done in run_harness(session, lock, tasks, folder=folder, limit=limit):
-            answers.append(run_content(done))
-            lines += [f"{name} {done.run.key.subject}", *run_lines(done.run)]
-    app.answer("eval", {"runs": answers}, "\n".join(lines))
-    return 0
+    chosen = session.names(names)
+    turns, answers, lines = Turns(chosen), [], []
+    for name in chosen:
+        with turns.of(name):
+            lock = session.current(name)
+            fetch_all(session, [lock])
+            for done in run_harness(session, lock, tasks, folder=folder, limit=limit):
+                answers.append(run_content(done))
+                lines += [f"{name} {done.run.key.subject}", *run_lines(done.run)]
+    app.answer("eval", {"runs": answers, "errors": turns.content()}, "\n".join(lines))
+    return turns.end()

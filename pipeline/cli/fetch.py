@@ -21,15 +21,17 @@ def fetch(app: App, names: tuple[str, ...], offline: bool, limit_rate: int | Non
     assay fetch tiny-chat        one model
     assay fetch --limit-rate 20M
     """
+    from pipeline.cli.turns import current
     from pipeline.flow.prepare import fetch_all
 
     session = app.session(offline=offline)
-    locks = [session.current(name) for name in session.names(names)]
+    locks, turns = current(session, names)
     paths = fetch_all(session, locks, limit_rate=limit_rate)
     files = [file for lock in locks for file in lock.files]
     listed = [
         {"path": file.path, "digest": file.sha256, "size": file.size, "stored": str(path)}
         for file, path in zip(files, paths, strict=True)
     ]
-    app.answer("fetch", {"files": listed}, "\n".join(f"{file.sha256}  {file.path}" for file in files))
-    return 0
+    content = {"files": listed, "errors": turns.content()}
+    app.answer("fetch", content, "\n".join(f"{file.sha256}  {file.path}" for file in files))
+    return turns.end()

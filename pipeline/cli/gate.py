@@ -11,20 +11,23 @@ from pipeline.cli.command import NAMES, App, command
 @NAMES
 def gate(app: App, names: tuple[str, ...]) -> int:
     """Judge models by the gates of their specs, from the results on record. Exit 1 unless all are accepted:
-    unknown counts as failure.
+    unknown counts as failure. A model that can't be judged keeps no other from its turn.
 
     \b
     assay gate tiny-chat
     """
+    from pipeline.cli.turns import Turns
     from pipeline.flow.judge import judge
 
     session = app.session(offline=True)
-    answers, lines, code = [], [], 0
-    for name in session.names(names):
-        decision = judge(session, session.current(name))
-        answers.append(asdict(decision))
-        lines.append(f"{name}: {decision.word}")
-        lines += [f"  {reason.verdict:7} {reason.rule}: {reason.said}" for reason in decision.reasons]
-        code = code if decision.accepted else 1
-    app.answer("gate", {"decisions": answers}, "\n".join(lines))
-    return code
+    chosen = session.names(names)
+    turns, answers, lines, code = Turns(chosen), [], [], 0
+    for name in chosen:
+        with turns.of(name):
+            decision = judge(session, session.current(name))
+            answers.append(asdict(decision))
+            lines.append(f"{name}: {decision.word}")
+            lines += [f"  {reason.verdict:7} {reason.rule}: {reason.said}" for reason in decision.reasons]
+            code = code if decision.accepted else 1
+    app.answer("gate", {"decisions": answers, "errors": turns.content()}, "\n".join(lines))
+    return turns.end(code)

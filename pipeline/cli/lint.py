@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.command import App, command, complete_names, error_content, listed, show
-from pipeline.core.errors import AssayError
+from pipeline.cli.command import App, command, complete_names, listed
+from pipeline.cli.turns import Turns
 
 if TYPE_CHECKING:
     from pipeline.runtime.build import EngineBuild
@@ -70,11 +70,9 @@ def lint(
     named = targets or tuple(session.names(()) if session else ())
     upto = Stage(stage)
     choice = Choice(select, ignore, known, upto, None if upto is Stage.HEADER else _engine(app))
-    unread = list[AssayError]()
-    results = lint_all(session, named, Path(app.folder), choice, unread)
-    for error in sorted(unread, key=str):
-        show(error)
-    if write_baseline and not unread:
+    turns = Turns(named)
+    results = lint_all(session, named, Path(app.folder), choice, turns.errors)
+    if write_baseline and not turns.errors:
         count = write(write_baseline, results)
         app.answer(
             "lint-baseline", {"file": str(write_baseline), "findings": count}, f"{write_baseline}: {count} findings"
@@ -96,11 +94,9 @@ def lint(
         }
         for result in results
     ]
-    content = {"results": answers, "unread": [error_content(error) for error in sorted(unread, key=str)]}
+    content = {"results": answers, "errors": turns.content()}
     app.answer("lint", content, formats()[form].render(results), exact=form != "text")
-    if unread:
-        return max(error.exit_code for error in unread)
-    return 0 if all(result.accepted for result in results) else 1
+    return turns.end(0 if all(result.accepted for result in results) else 1)
 
 
 def _engine(app: App) -> EngineBuild | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.command import NAMES, App, command
+from pipeline.cli.turns import Turns
 
 if TYPE_CHECKING:
     from pipeline.flow.session import Session
@@ -60,8 +61,13 @@ def report(app: App, names: tuple[str, ...], format_: str | None, serve: bool, p
         content = {"name": chosen[0], "format": format_, "text": text}
         app.answer("report", content, text.rstrip("\n"), exact=True)
         return 0
-    paths = [str(path) for path in write_site(session, chosen, all_=not names)]
-    app.answer("report", {"reports": paths}, "\n".join(paths))
+    turns = Turns(chosen)
+    paths = [str(path) for path in write_site(session, chosen, turns.errors)]
+    app.answer("report", {"reports": paths, "errors": turns.content()}, "\n".join(paths))
+    if names:
+        return turns.end()
+    for name, error in turns.errors:
+        session.progress.note(f"{name}: no report: {error.message}")
     return 0
 
 

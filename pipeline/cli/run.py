@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.command import NAMES, App, command, error_content, show
+from pipeline.core.errors import EngineError
 
 if TYPE_CHECKING:
     from pipeline.flow.run import Ran
+    from pipeline.lint.model import Finding
 
 
 @command
@@ -67,8 +69,16 @@ def _lines(ran: Ran) -> Iterator[str]:
     yield f"{ran.name}: {state} in {ran.seconds:.1f} s, {reused} of {len(ran.done)} results were on record"
     for reason in ran.decision.reasons if ran.decision else ():
         yield f"  {reason.verdict:7} {reason.rule}: {reason.said}"
+    for finding in _suspects(ran):
+        yield f"  {finding.severity:7} {finding.code} {finding.message}"
     for path in ran.reports:
         yield f"  report  {path}"
+
+
+def _suspects(ran: Ran) -> list[Finding]:
+    """Return what lint found that may be why the engine failed later."""
+    found = [finding for done in ran.done for finding in done.run.result.findings]
+    return [one for one in found if one.severity == "error"] if isinstance(ran.error, EngineError) else []
 
 
 def _content(ran: Ran) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.checked import checked
 from pipeline.cli.command import App
+from pipeline.cli.turns import Turns
 
 if TYPE_CHECKING:
     from pipeline.flow.stages import Done
@@ -15,29 +16,33 @@ if TYPE_CHECKING:
 
 
 def run_stage(app: App, names: tuple[str, ...], stage: str, force: bool) -> int:
-    """Run one stage for some specs and print what came of it. Returns 1 when a required check does not pass, or was not run."""
+    """Run one stage for some specs and print what came of it. Returns 1 when a required check does not pass, or was not run; the
+    gravest code of an error where there was one.
+    """
     from pipeline.checks.model import Outcome, Verdict
     from pipeline.flow.prepare import fetch_all
     from pipeline.flow.stages import do, jobs_of
     from pipeline.gate.groups import judge_group
 
     session = app.session()
-    answers, lines, code = [], [], 0
-    for name in session.names(names):
-        lock, outcomes = session.current(name), list[Outcome]()
-        fetch_all(session, [lock])
-        jobs = jobs_of(session, lock, [stage])
-        lines += [] if jobs else [f"{name}: the spec names no suites under {stage}s"]
-        for done in do(session, jobs, force=force):
-            answers.append(run_content(done))
-            lines += [f"{name} {done.run.key.subject}{' (on record)' if done.reused else ''}", *run_lines(done.run)]
-            outcomes += done.run.result.outcomes
-        reasons = [judge_group(group, outcomes) for group in lock.spec.gates.checks if stage == "check"]
-        lines += [f"{name} gates"] if reasons else []
-        lines += [f"  {reason.verdict:7} {reason.rule}: {reason.message}" for reason in reasons]
-        code = 1 if any(reason.verdict is not Verdict.PASS for reason in reasons) else code
-    app.answer(stage, {"runs": answers}, "\n".join(lines))
-    return code
+    chosen = session.names(names)
+    turns, answers, lines, code = Turns(chosen), [], [], 0
+    for name in chosen:
+        with turns.of(name):
+            lock, outcomes = session.current(name), list[Outcome]()
+            fetch_all(session, [lock])
+            jobs = jobs_of(session, lock, [stage])
+            lines += [] if jobs else [f"{name}: the spec names no suites under {stage}s"]
+            for done in do(session, jobs, force=force):
+                answers.append(run_content(done))
+                lines += [f"{name} {done.run.key.subject}{' (on record)' if done.reused else ''}", *run_lines(done.run)]
+                outcomes += done.run.result.outcomes
+            reasons = [judge_group(group, outcomes) for group in lock.spec.gates.checks if stage == "check"]
+            lines += [f"{name} gates"] if reasons else []
+            lines += [f"  {reason.verdict:7} {reason.rule}: {reason.message}" for reason in reasons]
+            code = 1 if any(reason.verdict is not Verdict.PASS for reason in reasons) else code
+    app.answer(stage, {"runs": answers, "errors": turns.content()}, "\n".join(lines))
+    return turns.end(code)
 
 
 def run_content(done: Done) -> dict[str, Any]:

@@ -40,11 +40,12 @@ def verify(
         )
     if repair and not deep:
         raise UsageError("--repair wants --deep", hint="run assay verify --deep --repair")
+    from pipeline.cli.turns import current
     from pipeline.flow.prepare import repair_all, verify_all
     from pipeline.store.verify import require
 
     session = app.session(offline=not repair)
-    locks = [session.current(name) for name in session.names(names)]
+    locks, turns = current(session, names)
     signed = _signed(session, locks, public_keys) if require_signed else []
     results = verify_all(session, locks, deep=deep, must=False)
     repaired = {done.file: done for done in repair_all(session, results)} if repair else {}
@@ -72,12 +73,14 @@ def verify(
         f"repaired  {file.sha256}  {file.path}  ({done.fetched:,} bytes fetched)" for file, done in repaired.items()
     ]
     lines += [f"signed  {one['kind']}  {one['name']}: {one['said']}  (key {one['key'][:12]})" for one in signed]
-    content = {"files": listed, "ok": good == results or repair, **({"signed": signed} if require_signed else {})}
+    errors = turns.content()
+    ok = not errors and (good == results or repair)
+    content = {"files": listed, "errors": errors, "ok": ok, **({"signed": signed} if require_signed else {})}
     app.answer("verify", content, "\n".join(lines))
-    if repair:
-        return 0
-    require(results)
-    return 0
+    code = turns.end()
+    if not repair:
+        require(results)
+    return code
 
 
 def _signed(session: Session, locks: list[Lockfile], public_keys: tuple[Path, ...]) -> list[dict[str, str]]:

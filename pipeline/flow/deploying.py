@@ -50,10 +50,14 @@ class Deployed:
     state: State | None = None
 
 
-def plan(session: Session, lock: Lockfile, wanted: Wanted) -> tuple[Plan, Decision | None]:
+def plan(
+    session: Session, lock: Lockfile, wanted: Wanted, keys: Sequence[PublicKey] = ()
+) -> tuple[Plan, Decision | None]:
     """Return what would be done, and the gate's decision; nothing is done. Raises UsageError for what a target can't do, or for a model
-    that doesn't fit.
+    that doesn't fit; NotSigned for one that none of the ``keys``, where there are any, attests.
     """
+    if keys:
+        _signers(session, lock, keys)
     fetch_all(session, [lock])
     decision = decision_on_record(session, lock)
     order = order_of(session, lock, wanted, decision.id if decision else "")

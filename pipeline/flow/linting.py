@@ -5,11 +5,11 @@ imported only for the others.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.core.errors import AssayError, UsageError
 from pipeline.lint.engine import ignored, lint, rules, selected, skipped
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.lock.model import Lockfile
     from pipeline.runtime.build import EngineBuild
 
+T = TypeVar("T")
 _ERRORS = "warning"  # what is allowed of a file that no spec speaks for: all but errors
 _MOST_AT_ONCE = 8
 
@@ -123,47 +124,45 @@ def kind_of(target: str) -> str:
 
 def lint_all(
     session: Session | None,
-    targets: Iterable[str],
+    targets: Sequence[str],
     root: Path,
     choice: Choice,
-    unread: list[AssayError] | None = None,
+    unread: list[tuple[str, AssayError]] | None = None,
 ) -> list[Linted]:
-    """Lint every target, files and references first. ``session`` is needed for specs alone. Raises as the others do; with
-    ``unread``, files that can't be read are left out of the answer and told there.
+    """Lint every target, files first. ``session`` is needed for specs alone. Raises as the others do; with ``unread``, of
+    several targets those that can't be read are left out of the answer and told there.
     """
-    kinds = [(target, kind_of(target)) for target in sorted(targets, key=lambda target: kind_of(target) == "spec")]
+    kinds = {target: kind_of(target) for target in targets}
+    files = [target for target, kind in kinds.items() if kind == "file"]
+    others = [target for target, kind in kinds.items() if kind != "file"]
     selected(rules(), choice.select, choice.ignore)
-    files = [Path(target) for target, kind in kinds if kind == "file"]
-    judged = iter(_lint_files(files, choice, unread if unread is not None and len(kinds) > 1 else None))
-    results = []
-    for target, kind in kinds:
-        if kind == "file":
-            if found := next(judged):
-                results.append(found)
-        elif kind == "reference":
-            results.append(lint_reference(target, root, choice))
-        elif session is None:
-            raise UsageError(f"no project here, so no spec {target!r}", hint="name a file or a reference of a hub")
-        else:
-            results.append(lint_spec(session, target, choice))
-    return results
+
+    def judged(target: str) -> Linted | AssayError:
+        try:
+            if kinds[target] == "file":
+                return lint_file(Path(target), choice)
+            if kinds[target] == "reference":
+                return lint_reference(target, root, choice)
+            if session is None:
+                raise UsageError(f"no project here, so no spec {target!r}", hint="name a file or a reference of a hub")
+            return lint_spec(session, target, choice)
+        except AssayError as error:
+            if unread is None or len(kinds) == 1:
+                raise
+            return error
+
+    found = [*_at_once(judged, files, choice), *map(judged, others)]
+    if unread is not None:
+        told = zip((*files, *others), found, strict=True)
+        unread += [(target, one) for target, one in told if isinstance(one, AssayError)]
+    return [one for one in found if isinstance(one, Linted)]
 
 
-def _lint_files(paths: Sequence[Path], choice: Choice, unread: list[AssayError] | None) -> list[Linted | None]:
-    """Lint files, several at once: their templates are rendered by other processes, one for each thread. With an engine one
+def _at_once(judged: Callable[[str], T], files: Sequence[str], choice: Choice) -> list[T]:
+    """Judge files, several at once: their templates are rendered by other processes, one for each thread. With an engine one
     after the other, as its servers fill the machine by themselves.
     """
-
-    def judged(path: Path) -> Linted | None:
-        try:
-            return lint_file(path, choice)
-        except AssayError as error:
-            if unread is None:
-                raise
-            unread.append(error)
-            return None
-
-    if len(paths) < 2 or choice.engine is not None:
-        return [judged(path) for path in paths]
-    with ThreadPoolExecutor(min(len(paths), os.cpu_count() or 1, _MOST_AT_ONCE)) as pool:
-        return list(pool.map(judged, paths))
+    if len(files) < 2 or choice.engine is not None:
+        return [judged(file) for file in files]
+    with ThreadPoolExecutor(min(len(files), os.cpu_count() or 1, _MOST_AT_ONCE)) as pool:
+        return list(pool.map(judged, files))

@@ -44,18 +44,16 @@ class Made:
     version: str = __version__
 
 
-def write_site(session: Session, names: Sequence[str], *, all_: bool) -> list[Path]:
-    """Write the reports of some models, then machines and catalog; returns the files. With ``all_`` a model that can't be
-    reported is told in the catalog, and the others are written all the same. Raises what the first one raises otherwise.
+def write_site(session: Session, names: Sequence[str], left_out: list[tuple[str, AssayError]]) -> list[Path]:
+    """Write the reports of some models, then machines and catalog; returns the files. Of a model that can't be reported
+    the catalog tells why; it is ``left_out``, and the others are written all the same.
     """
     written: list[Path] = []
     for name in names:
         try:
             written += write_model(session, report_of(session, session.current(name)))
         except AssayError as error:
-            if not all_:
-                raise
-            session.progress.note(f"{name}: no report: {error.message}")
+            left_out.append((name, error))
     return [*written, *write_machines(session), write_index(session)]
 
 

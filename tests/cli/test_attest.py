@@ -16,6 +16,9 @@ def test_signed_and_verified(assayed: Project, tmp_path: Path) -> None:
     code, _, err = assay(*asked, project=assayed)
     assert code == 5
     assert "small is not attested" in err
+    planned = ("deploy", "small", "--plan", "--public-key", str(public))
+    code, out, err = assay(*planned, project=assayed)
+    assert code == 5 and not out and "small is not attested" in err
     code, out, err = assay("attest", "small", "--key", str(key), "--json", project=assayed)
     assert code == 0, err
     answer = json.loads(out)
@@ -30,6 +33,8 @@ def test_signed_and_verified(assayed: Project, tmp_path: Path) -> None:
     code, out, err = assay(*asked, project=assayed)
     assert code == 0, err
     assert "signed  gate  small: accepted at " in out
+    code, out, err = assay(*planned, project=assayed)
+    assert code == 0 and "the gate's decision: accepted" in out, err
     code, out, _ = assay(*asked, "--json", project=assayed)
     assert [one["kind"] for one in json.loads(out)["signed"]] == ["provenance", "gate", "model-signing"]
     make_key(tmp_path, "ed25519", "other")

@@ -60,7 +60,7 @@ def test_a_file_that_can_not_be_read_keeps_no_other_from_being_judged(
     said = capsys.readouterr()
     told = json.loads(said.out)
     assert [result["target"] for result in told["results"]] == [refused]
-    assert [(one["exit_code"], "cut" in one["message"], bool(one["hint"])) for one in told["unread"]] == [
+    assert [(one["exit_code"], "cut" in one["message"], bool(one["hint"])) for one in told["errors"]] == [
         (2, True, True)
     ] * 2
     assert said.err.count("error: ") == 2

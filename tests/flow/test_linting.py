@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -205,13 +206,15 @@ def test_the_main_job_asks_the_engine_too(project: Project) -> None:
 
 
 def test_many_files_are_judged_each_for_itself_and_told_in_order(faulty: Path, tmp_path: Path) -> None:
-    paths = [zoo.SOUND, faulty] * 4
+    paths = []
+    for number in range(4):
+        paths += [shutil.copy(path, tmp_path / f"{path.stem}-{number}.gguf") for path in (zoo.SOUND, faulty)]
     for number in range(3):
         path = tmp_path / f"greeting-{number}.gguf"
         zoo.led(f"{{{{- 'Greeting {number}' -}}}}{{{{ raise_exception('no {number}') }}}}")(path)
         paths.append(path)
-    found = lint_all(None, [str(path) for path in paths], Path(), Choice())
-    assert [result.target for result in found] == [str(path) for path in paths]
+    found = lint_all(None, [str(path) for path in (*paths, paths[0])], Path(), Choice())
+    assert [result.target for result in found] == [str(path) for path in paths], "each once"
     assert [set(codes(result)) for result in found[:8]] == [set(), {"A201"}] * 4
     for number, result in enumerate(found[8:]):
         assert [f"no {number}" in finding.message for finding in result.findings] == [True]
