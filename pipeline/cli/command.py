@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import unicodedata
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -60,8 +61,19 @@ class App:
             text = text.translate(_ESCAPES)
         elif not exact or sys.stdout.isatty():
             text = visible(text)
-        if text:
+        if not text:
+            return
+        try:
             click.echo(text, color=True)  # or click would take out what it thinks are colours
+        except BrokenPipeError:  # its reader went away: what it came to is still the exit code
+            hush(sys.stdout)
+
+
+def hush(*streams: TextIO) -> None:
+    """Let nothing more be written to streams whose reader went away."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
 
 
 class _Escapes(dict[int, int | str]):

@@ -8,10 +8,11 @@ import difflib
 import importlib
 import io
 import os
+import select
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -120,6 +121,17 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code. Everything that can go wrong is caught here and nowhere else."""
+    try:
+        return _run(arguments)
+    except BrokenPipeError:
+        from pipeline.cli.command import hush
+
+        told = OK if not _unread(sys.stderr) else INTERRUPTED  # who heard of the work left: it ends as by Ctrl-C
+        hush(sys.stdout, sys.stderr)
+        return told
+
+
+def _run(arguments: list[str]) -> int:
     from pipeline.cli.command import show, unread
 
     try:
@@ -134,13 +146,12 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; what was finished is kept, run the command again to go on", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        _hush()
-        return OK
     except AssayError as error:
         show(error)
         return error.exit_code
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and (_unread(sys.stdout) or _unread(sys.stderr)):
+            raise
         if isinstance(error, OSError) and (refused := refusal(error)):
             show(refused)
             return refused.exit_code
@@ -160,11 +171,11 @@ def _invoke(arguments: list[str]) -> int:
     return code or OK
 
 
-def _hush() -> None:
-    """Let nothing more be written: the reader of our output went away, and nobody is left to tell."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
+def _unread(stream: TextIO) -> bool:
+    """Tell whether a stream is a pipe whose reader went away."""
+    asked = select.poll()
+    asked.register(stream.fileno(), select.POLLOUT)
+    return any(said & (select.POLLERR | select.POLLHUP) for _, said in asked.poll(0))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

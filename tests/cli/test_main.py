@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -80,6 +81,26 @@ def test_a_reader_that_goes_away_is_no_error(command: str) -> None:
     line = f"{sys.executable} -m pipeline.cli.main {command} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT)
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def cut_off(project: Project, line: str) -> tuple[str, str]:
+    """Run a line of bash in a project where $ASSAY is the command; returns its stdout and stderr."""
+    environment = {**os.environ, "ASSAY": f"{sys.executable} -m pipeline.cli.main", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, cwd=project.root, env=environment, timeout=60
+    )
+    return done.stdout, done.stderr
+
+
+def test_what_it_came_to_is_the_exit_code_also_where_nobody_reads(project: Project) -> None:
+    assert cut_off(project, "$ASSAY catalog | true; echo ${PIPESTATUS[0]}") == ("1\n", "")
+    assert cut_off(project, "$ASSAY gate small --json | true; echo ${PIPESTATUS[0]}") == ("1\n", "")
+
+
+def test_work_of_which_nobody_hears_ends_and_is_no_success(project: Project) -> None:
+    out, err = cut_off(project, "$ASSAY check small 2>&1 | head -1; echo ${PIPESTATUS[0]}")
+    assert (out.splitlines()[1:], err) == (["130"], "")
+    assert cut_off(project, "$ASSAY gate nosuch 2>&1 | true; echo ${PIPESTATUS[0]}") == ("130\n", "")
 
 
 def on_record(project: Project) -> int:
