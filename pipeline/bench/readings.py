@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.bench.clock import process_cpu_seconds
+from pipeline.core.cgroup import held_seconds
 
 # In what /proc/stat counts.
 TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
@@ -28,6 +29,7 @@ class Reading:
     by their own counters, which only root may read on most systems; ``waited``: for each thread of the process, by its
     number, the seconds in which it was ready to run and had no core; ``busy`` and ``idle``: seconds in which cores worked,
     for whomever, and had nothing to do. These two and ``stolen`` are sums over the cores that the process may use.
+    ``held``: seconds of cores for which the quotas of our cgroups held back what is in them.
     """
 
     wall: float
@@ -43,6 +45,7 @@ class Reading:
     waited: tuple[tuple[str, float], ...] = ()
     busy: float | None = None
     idle: float | None = None
+    held: float | None = None
 
 
 def read(pid: int, root: Path = Path("/")) -> Reading:
@@ -72,6 +75,7 @@ def read(pid: int, root: Path = Path("/")) -> Reading:
         tuple(_waited(proc / str(pid) / "task")),
         _sum(cores, _USER, _NICE, _SYSTEM, _IRQ, _SOFTIRQ),
         _sum(cores, _IDLE, _IOWAIT),
+        held_seconds(root),
     )
 
 

@@ -34,7 +34,8 @@ STOLEN_SECONDS = 0.5
 class Conditions:
     """How something ran. ``share``: CPU time / (wall time x threads); the other shares are of the wall time, ``waited``
     that of the thread that waited most for a core; ``others``: how many cores everything that was not measured used, the
-    hypervisor's other machines included. Values are None where nobody tells, with the reason in ``missing``.
+    hypervisor's other machines included; ``held``: the share of the time for which the CPU
+    quota of its cgroup held it back, summed over cores. Values are None where nobody tells, with the reason in ``missing``.
     ``against`` says what speaks against it; empty: it counts.
     """
 
@@ -50,6 +51,7 @@ class Conditions:
     joules: float | None = None
     waited: float | None = None
     others: float | None = None
+    held: float | None = None
     against: tuple[str, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -121,10 +123,20 @@ def between(
     others, blur = _others(before, after, None if cpu is None or beside is None else cpu + beside)
     if others is None:
         missing["others"] = "the system does not say how much its cores worked"
+    held = grown(before.held, after.held)
+    if held is None:
+        missing["held"] = "no cgroup says"
+    elif seconds > 0:
+        held /= seconds
     alone = not steady and others is not None and others - blur <= MOST_WAITED
     against = []
     if share is not None and steady and not offloaded and share < LEAST_SHARE:
-        against.append(f"its threads ran {share:.0%} of the time: something else used the cores")
+        why = (
+            "the CPU quota of its cgroup held it back"
+            if held and held > MOST_WAITED
+            else "something else used the cores"
+        )
+        against.append(f"its threads ran {share:.0%} of the time: {why}")
     if waited is not None and not steady and waited > MOST_WAITED and not alone:
         whom = "something else used the cores" if others is not None else "nobody knows for whom"
         against.append(f"one of its threads waited for a core {waited:.0%} of the time: {whom}")
@@ -139,6 +151,7 @@ def between(
     return Conditions(
         *(seconds, share, switches, stolen, pressure, throttled, after.load, after.mhz, after.celsius, joules, waited),
         others,
+        held,
         against=tuple(against),
         missing=missing,
     )

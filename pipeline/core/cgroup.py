@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 
 # v1 writes "no limit" as the largest number of whole pages, a little under 2**63.
 _NO_LIMIT = 1 << 62
+# In v2 and v1, and how many make a second.
+_HELD = {"throttled_usec": 1e6, "throttled_time": 1e9}
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
@@ -23,6 +25,17 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
         if quota.isdigit() and period.isdigit() and int(period) > 0:  # "-1" is no limit
             quotas.append(int(quota) / int(period))
     return min(quotas, default=None)
+
+
+def held_seconds(root: Path = Path("/")) -> float | None:
+    """Return for how long quotas held back what is in our groups, in seconds of a core, summed up; None where nobody tells."""
+    lines = [line for folder in _folders(root, "cpu") for line in _text(folder / "cpu.stat").splitlines()]
+    held = [
+        int(value) / _HELD[name]
+        for name, _, value in (line.partition(" ") for line in lines)
+        if name in _HELD and value.isdigit()
+    ]
+    return sum(held) if held else None
 
 
 def memory_limit(root: Path = Path("/")) -> int | None:

@@ -46,7 +46,11 @@ def test_every_counter_is_read(tmp_path: Path) -> None:
     for zone, (name, joules) in zones.items():
         put(tmp_path, f"sys/class/powercap/{zone}/name", name + "\n")
         put(tmp_path, f"sys/class/powercap/{zone}/energy_uj", str(joules * 1_000_000))
+    put(tmp_path, "proc/self/cgroup", "0::/job\n")
+    put(tmp_path, "proc/self/mountinfo", "31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
+    put(tmp_path, "sys/fs/cgroup/job/cpu.stat", "usage_usec 9000000\nnr_throttled 4\nthrottled_usec 1500000\n")
     found = read(7, tmp_path)
+    assert found.held == 1.5
     assert found.waited == (("7", 1.5),)
     assert found.joules == 12.0, "what is part of a package, or what a package is part of, is not counted twice"
     assert (found.switches, found.stolen, found.load) == (7, 3.0, 1.5)
@@ -61,6 +65,7 @@ def test_what_is_not_there_is_none(tmp_path: Path) -> None:
     found = read(os.getpid(), tmp_path)
     assert (found.switches, found.pressure, found.stolen, found.load) == (None, (), None, None)
     assert (found.throttled, found.mhz, found.celsius, found.joules, found.busy, found.idle) == (None,) * 6
+    assert found.held is None
 
 
 def test_what_a_container_put_in_place_of_the_kernels_counter_is_not_asked(tmp_path: Path) -> None:

@@ -14,7 +14,20 @@ from pipeline.bench.readings import Reading, read
 from pipeline.bench.validity import Conditions, between
 
 ZERO = Reading(
-    0.0, 0.0, 0, (("cpu", 0.0), ("memory", 0.0), ("io", 0.0)), 0.0, 1.0, 0, 2000.0, 50.0, 100.0, (("7", 0.0),), 0.0, 0.0
+    0.0,
+    0.0,
+    0,
+    (("cpu", 0.0), ("memory", 0.0), ("io", 0.0)),
+    0.0,
+    1.0,
+    0,
+    2000.0,
+    50.0,
+    100.0,
+    (("7", 0.0),),
+    0.0,
+    0.0,
+    0.0,
 )
 AFTER = Reading(
     10.0,
@@ -30,6 +43,7 @@ AFTER = Reading(
     (("7", 0.1), ("8", 0.2)),
     21.0,
     19.0,
+    0.2,
 )
 
 
@@ -49,7 +63,8 @@ def test_a_program_that_was_left_alone_counts() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"cpu": 18.0}, "its threads ran 90% of the time"),
+        ({"cpu": 18.0}, "its threads ran 90% of the time: something else used the cores"),
+        ({"cpu": 10.0, "held": 5.0}, "its threads ran 50% of the time: the CPU quota of its cgroup held it back"),
         ({"stolen": 0.9}, "the hypervisor gave 4% of the time"),  # of that of two cores
         ({"pressure": (("cpu", 3.0),)}, "tasks waited for a core 30% of the time"),
         ({"pressure": (("memory", 2.0),)}, "memory was short 20% of the time"),
@@ -139,6 +154,7 @@ def test_what_a_system_does_not_tell_is_said_and_not_judged() -> None:
         "joules",
         "waited",
         "others",
+        "held",
     }
     brief = between(
         ZERO, replace(AFTER, wall=0.1, cpu=0.2, stolen=0.1, pressure=(("cpu", 0.1),)), threads=2, offloaded=False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.core.cgroup import cpu_quota, memory_limit
+from pipeline.core.cgroup import cpu_quota, held_seconds, memory_limit
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:
@@ -68,6 +68,18 @@ def test_v1_with_one_hierarchy_for_each_controller(tmp_path: Path) -> None:
     )
     assert cpu_quota(root) == 1.5
     assert memory_limit(root) == 1 << 30
+
+
+def test_what_quotas_held_back_is_summed_up(tmp_path: Path) -> None:
+    stat = "nr_periods 9\nnr_throttled 3\nthrottled_usec {}\nodd\n"
+    v2 = {**V2, "sys/fs/cgroup/cpu.stat": "usage_usec 5\n", "sys/fs/cgroup/user.slice/cpu.stat": stat.format(500_000)}
+    root = tree(tmp_path / "v2", {**v2, "sys/fs/cgroup/user.slice/job/cpu.stat": stat.format(2_000_000)})
+    assert held_seconds(root) == 2.5
+    assert held_seconds(tree(tmp_path / "none", V2)) is None
+    mount = "33 23 0:30 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+    v1 = {"proc/self/cgroup": "3:cpu:/job\n", "proc/self/mountinfo": mount}
+    stat = "nr_periods 22\nnr_throttled 20\nthrottled_time 558581815\n"
+    assert held_seconds(tree(tmp_path / "v1", {**v1, "sys/fs/cgroup/cpu/job/cpu.stat": stat})) == 0.558581815
 
 
 def test_a_container_that_sees_the_hosts_path(tmp_path: Path) -> None:
