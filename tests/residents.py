@@ -143,7 +143,10 @@ Begin = Callable[..., Served]
 
 
 def stopped(pid: int | None) -> bool:
-    return pid is not None and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    try:
+        return pid is not None and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @contextmanager

@@ -19,12 +19,17 @@ from pipeline.bench.readings import TICK_SECONDS, Reading
 
 Number = TypeVar("Number", int, float)
 
+_HELD = "the CPU quota of its cgroup held it back"
+
 LEAST_SHARE = 0.97
 MOST_STOLEN = 0.02
 MOST_WAITED = 0.03
 MOST_PRESSURE = 0.10
 # How many cores others may have used at most where the kernel's ticks are too coarse to tell.
 MOST_BLUR = 0.10
+# A quota is why something was kept waiting if it held it back for this much of that: cores are held back apart, and the
+# kernel tells their sum only roughly (a thread that lacked half of the time, 56 % of that).
+QUOTA_PART = 1 / 3
 # The kernel sums up pressure every two seconds, and stolen time in ticks of 10 ms: over less they say nothing.
 PRESSURE_SECONDS = 4.0
 STOLEN_SECONDS = 0.5
@@ -131,15 +136,12 @@ def between(
     alone = not steady and others is not None and others - blur <= MOST_WAITED
     against = []
     if share is not None and steady and not offloaded and share < LEAST_SHARE:
-        why = (
-            "the CPU quota of its cgroup held it back"
-            if held and held > MOST_WAITED
-            else "something else used the cores"
-        )
+        why = _HELD if by_quota(held, (1 - share) * threads) else "something else used the cores"
         against.append(f"its threads ran {share:.0%} of the time: {why}")
     if waited is not None and not steady and waited > MOST_WAITED and not alone:
         whom = "something else used the cores" if others is not None else "nobody knows for whom"
-        against.append(f"one of its threads waited for a core {waited:.0%} of the time: {whom}")
+        why = _HELD if by_quota(held, waited) else whom
+        against.append(f"one of its threads waited for a core {waited:.0%} of the time: {why}")
     if stolen is not None and stolen > MOST_STOLEN:
         against.append(f"the hypervisor gave {stolen:.0%} of the time to others")
     if (stalled := pressure.get("memory", 0.0)) > MOST_PRESSURE:
@@ -155,6 +157,11 @@ def between(
         against=tuple(against),
         missing=missing,
     )
+
+
+def by_quota(held: float | None, missing: float) -> bool:
+    """Tell whether a quota is why something was kept waiting, for ``missing`` of the time."""
+    return held is not None and held > MOST_WAITED and held >= QUOTA_PART * missing
 
 
 def _others(before: Reading, after: Reading, own: float | None) -> tuple[float | None, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.bench.readings import Reading, read
-from pipeline.bench.validity import Conditions, between, grown
+from pipeline.bench.validity import Conditions, between, by_quota, grown
 
 # The share of the time for which server and client may wait for a core, and not for others, before it is said.
 CROWDED = 0.1
@@ -36,6 +36,11 @@ class Fared:
         """Say for how long they waited for one another, where that counts and is long; "" elsewhere."""
         if self.against or self.waited <= CROWDED:
             return ""
+        sides = [side for side in (self.server, self.client) if side]
+        if any(by_quota(side.held, self.waited) for side in sides):
+            return (
+                f"the CPU quota of their cgroup held them back: server or client waited {self.waited:.0%} of the time"
+            )
         return f"there are too few cores: server or client waited {self.waited:.0%} of the time, and not for others"
 
     def content(self) -> dict[str, Any]:

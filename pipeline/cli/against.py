@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cli.command import App
+from pipeline.cli.turns import Turns
 
 if TYPE_CHECKING:
     from pipeline.flow.engines import Comparison
@@ -14,13 +15,17 @@ if TYPE_CHECKING:
 
 def run_against(app: App, names: tuple[str, ...], other: Path, force: bool) -> int:
     """Compare the engine with another one for some specs. Returns 1 when anything is worse on the other."""
-    from pipeline.flow.engines import WORSE, compare_engines, content
+    from pipeline.flow.engines import WORSE, Comparison, compare_engines, content
 
     session = app.session()
-    found = [compare_engines(session, name, other, force=force) for name in session.names(names)]
-    answer = {"comparisons": [content(one) for one in found]}
+    chosen, found = session.names(names), list[Comparison]()
+    turns = Turns(chosen)
+    for name in chosen:
+        with turns.of(name):
+            found.append(compare_engines(session, name, other, force=force))
+    answer = {"comparisons": [content(one) for one in found], "errors": turns.content()}
     app.answer("check-against", answer, "\n".join(line for one in found for line in _lines(one)))
-    return 1 if any(one.verdict == WORSE for one in found) else 0
+    return turns.end(1 if any(one.verdict == WORSE for one in found) else 0)
 
 
 def _lines(found: Comparison) -> Iterator[str]:

@@ -7,7 +7,8 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -49,11 +50,14 @@ class App:
         progress = progress_for(self.quiet)
         return Session(self.project(), progress=progress, engine_path=self.engine, offline=offline)
 
-    def answer(self, schema: str, content: dict[str, Any], text: str, *, exact: bool = False) -> None:
+    def answer(
+        self, schema: str, content: dict[str, Any], text: str, *, exact: bool = False, must: bool = False
+    ) -> None:
         """Print the result: ``content`` as JSON with its schema, or ``text`` for people.
 
         Models and files may hold characters that a terminal obeys: they are written out. An ``exact`` text is left as
-        it is, unless it goes to a terminal.
+        it is, unless it goes to a terminal. Where nobody reads it, what it came to is still the exit code; where it ``must``
+        be read, BrokenPipeError is raised.
         """
         self.answered = True
         if self.as_json:
@@ -63,10 +67,17 @@ class App:
             text = visible(text)
         if not text:
             return
-        try:
+        with nullcontext() if must else heard(sys.stdout):
             click.echo(text, color=True)  # or click would take out what it thinks are colours
-        except BrokenPipeError:  # its reader went away: what it came to is still the exit code
-            hush(sys.stdout)
+
+
+@contextmanager
+def heard(stream: TextIO) -> Iterator[None]:
+    """Let it be no error that a stream's reader went away."""
+    try:
+        yield
+    except BrokenPipeError:
+        hush(stream)
 
 
 def hush(*streams: TextIO) -> None:
@@ -130,7 +141,7 @@ def error_content(error: AssayError) -> dict[str, Any]:
     return content
 
 
-def unread(error: AssayError) -> None:
+def show_as_json(error: AssayError) -> None:
     """Print an error of a command line that could not be read as JSON."""
     App(Path(), True, True, None).answer("error", error_content(error), "")
 
@@ -138,9 +149,9 @@ def unread(error: AssayError) -> None:
 def show(error: AssayError) -> None:
     """Print an expected error for people: what happened, what to do."""
     lead = "" if isinstance(error, SpecError) else "error: "
-    print(visible(f"{lead}{error.message}"), file=sys.stderr)
-    if error.hint:
-        print(visible(f"  -> {error.hint}"), file=sys.stderr)
+    hint = f"\n  -> {error.hint}" if error.hint else ""
+    with heard(sys.stderr):
+        print(visible(f"{lead}{error.message}{hint}"), file=sys.stderr, flush=True)
 
 
 def complete_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -26,7 +26,8 @@ def fetch(app: App, names: tuple[str, ...], offline: bool, limit_rate: int | Non
 
     session = app.session(offline=offline)
     locks, turns = current(session, names)
-    paths = fetch_all(session, locks, limit_rate=limit_rate)
+    with turns:
+        paths = fetch_all(session, locks, limit_rate=limit_rate)
     files = [file for lock in locks for file in lock.files]
     listed = [
         {"path": file.path, "digest": file.sha256, "size": file.size, "stored": str(path)}

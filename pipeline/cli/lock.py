@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.command import NAMES, App, command
+from pipeline.cli.turns import Turns
 
 if TYPE_CHECKING:
     from pipeline.lock.model import Lockfile
@@ -92,22 +93,23 @@ def _check(app: App, names: tuple[str, ...]) -> int:
     from pipeline.lock.diff import Change
 
     session = app.session(offline=True)
-    answers, lines, code = [], [], 0
-    for name in session.names(names):
-        changes: list[Change] = []
-        state = hint = ""
-        try:
-            changes = check(session, name)
-        except LockOutOfDate as error:
-            state, hint = error.message, error.hint
-        stale = bool(changes or state)
-        code = LockOutOfDate.exit_code if stale else code
-        lines.append(f"{name}: {state or ('out of date' if stale else 'up to date')}")
-        lines += [f"  {change}" for change in changes] + ([f"  -> {hint}"] if hint else [])
-        answers.append(
-            {"name": name, "current": not stale, "problem": state, "changes": [vars(change) for change in changes]}
-        )
+    chosen = session.names(names)
+    turns, answers, lines, code = Turns(chosen), [], [], 0
+    for name in chosen:
+        with turns.of(name):
+            changes: list[Change] = []
+            state = hint = ""
+            try:
+                changes = check(session, name)
+            except LockOutOfDate as error:
+                state, hint = error.message, error.hint
+            stale = bool(changes or state)
+            code = LockOutOfDate.exit_code if stale else code
+            lines.append(f"{name}: {state or ('out of date' if stale else 'up to date')}")
+            lines += [f"  {change}" for change in changes] + ([f"  -> {hint}"] if hint else [])
+            told = {"name": name, "current": not stale, "problem": state}
+            answers.append(told | {"changes": [vars(change) for change in changes]})
     if any(answer["changes"] for answer in answers):
         lines.append("  -> run assay lock")
-    app.answer("lock", {"locks": answers}, "\n".join(lines))
-    return code
+    app.answer("lock", {"locks": answers, "errors": turns.content()}, "\n".join(lines))
+    return turns.end(code)

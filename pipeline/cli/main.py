@@ -4,7 +4,6 @@ point.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import os
@@ -18,6 +17,8 @@ import click
 
 from pipeline import __version__
 from pipeline.core.errors import BUG, INTERRUPTED, OK, AssayError, UsageError, refusal
+
+_ASKING = {"--help", "--version"}
 
 # In the order of the work: what `assay --help` lists.
 COMMANDS = [
@@ -89,6 +90,8 @@ class Commands(click.Group):
         try:
             return super().resolve_command(context, arguments)
         except click.UsageError as error:
+            import difflib
+
             near = difflib.get_close_matches(arguments[0], COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near and "Did you mean" not in error.message else ""
             raise click.UsageError(error.message + hint, context) from None
@@ -123,25 +126,25 @@ def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code. Everything that can go wrong is caught here and nowhere else."""
     try:
         return _run(arguments)
-    except BrokenPipeError:
+    except BrokenPipeError:  # who heard of the work left: it ends as by Ctrl-C; of a help there is no more to come
         from pipeline.cli.command import hush
 
-        told = OK if not _unread(sys.stderr) else INTERRUPTED  # who heard of the work left: it ends as by Ctrl-C
         hush(sys.stdout, sys.stderr)
-        return told
+        return OK if _ASKING & set(arguments) else INTERRUPTED
 
 
 def _run(arguments: list[str]) -> int:
-    from pipeline.cli.command import show, unread
+    from pipeline.cli.command import heard, show, show_as_json
 
     try:
         return _invoke(arguments)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        with heard(sys.stderr):
+            error.show()
         if "--json" in arguments:
-            unread(UsageError(error.format_message()))
+            show_as_json(UsageError(error.format_message()))
         return UsageError.exit_code
     except KeyboardInterrupt:
         print("\ninterrupted; what was finished is kept, run the command again to go on", file=sys.stderr)
@@ -150,7 +153,7 @@ def _run(arguments: list[str]) -> int:
         show(error)
         return error.exit_code
     except Exception as error:
-        if isinstance(error, BrokenPipeError) and (_unread(sys.stdout) or _unread(sys.stderr)):
+        if isinstance(error, BrokenPipeError) and (_left(sys.stdout) or _left(sys.stderr)):
             raise
         if isinstance(error, OSError) and (refused := refusal(error)):
             show(refused)
@@ -171,7 +174,7 @@ def _invoke(arguments: list[str]) -> int:
     return code or OK
 
 
-def _unread(stream: TextIO) -> bool:
+def _left(stream: TextIO) -> bool:
     """Tell whether a stream is a pipe whose reader went away."""
     asked = select.poll()
     asked.register(stream.fileno(), select.POLLOUT)

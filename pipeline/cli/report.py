@@ -62,7 +62,9 @@ def report(app: App, names: tuple[str, ...], format_: str | None, serve: bool, p
         app.answer("report", content, text.rstrip("\n"), exact=True)
         return 0
     turns = Turns(chosen)
-    paths = [str(path) for path in write_site(session, chosen, turns.errors)]
+    with turns:
+        alone = len(names) == 1
+        paths = [str(path) for path in write_site(session, chosen, None if alone else turns.errors)]
     app.answer("report", {"reports": paths, "errors": turns.content()}, "\n".join(paths))
     if names:
         return turns.end()
@@ -97,7 +99,7 @@ def _serve(app: App, session: Session, port: int) -> int:
     with served(folder, port) as server:
         host, listens = server.server_address[:2]
         url = f"http://{host!s}:{listens}/"
-        app.answer("report", {"url": url}, url)
+        app.answer("report", {"url": url}, url, must=True)
         sys.stdout.flush()
         session.progress.note("Ctrl-C ends it")
         try:

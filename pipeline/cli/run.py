@@ -50,12 +50,12 @@ def run(app: App, names: tuple[str, ...], force: bool, offline: bool) -> int:
         finally:  # also when it is interrupted: what was finished is on record and has its report
             if any(ran.reports for ran in done):
                 page = refresh(session)
-    for ran in done:
-        if ran.error:
-            show(ran.error)
     lines = [line for ran in done for line in _lines(ran)] + ([f"catalog  {page}"] if page else [])
     content = {"models": [_content(ran) for ran in done], "catalog": str(page) if page else None}
     app.answer("run", content, "\n".join(lines))
+    for ran in done:
+        if ran.error:
+            show(ran.error)
     return max(ran.exit_code for ran in done)
 
 

@@ -85,7 +85,7 @@ def serve(
 
     def started(service: Service) -> None:
         engine = str(session.engine.identity.digest)
-        app.answer("serve", content_of(service, verdicts, engine), text_of(service, verdicts))
+        app.answer("serve", content_of(service, verdicts, engine), text_of(service, verdicts), must=True)
         sys.stdout.flush()
 
     at = locks[0].spec.deploy.port if port is None else port

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.cli.command import error_content, show
-from pipeline.core.errors import AssayError
+from pipeline.core.errors import AssayError, refusal
 
 if TYPE_CHECKING:
     from pipeline.flow.session import Session
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class Turns:
-    """What went wrong with which of the models of a command. Where there is one model alone, its error is raised as ever."""
+    """What went wrong with which of the models of a command. Where there is one model alone, its error is raised as ever.
+
+    As a context it loses nothing of that when an error ends the command for all of them: the gravest is raised, and the
+    others are shown.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._alone = len(names) == 1
@@ -26,10 +31,23 @@ class Turns:
         """Let it be the turn of a model: an expected error ends it, and is kept."""
         try:
             yield
-        except AssayError as error:
-            if self._alone:
+        except (AssayError, OSError) as error:
+            known = error if isinstance(error, AssayError) else refusal(error)
+            if self._alone or known is None:
                 raise
-            self.errors.append((name, error))
+            self.errors.append((name, known))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if not isinstance(error, AssayError) or not self.errors:
+            return
+        first, *others = sorted((error, *(one for _, one in self.errors)), key=lambda one: -one.exit_code)
+        self.errors = [("", one) for one in others if str(one) != str(first)]
+        self.end()
+        if first is not error:
+            raise first from None
 
     def content(self) -> list[dict[str, Any]]:
         """Return what went wrong as JSON."""

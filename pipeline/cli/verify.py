@@ -11,6 +11,7 @@ from pipeline.cli.command import NAMES, PUBLIC_KEYS, App, command
 from pipeline.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from pipeline.cli.turns import Turns
     from pipeline.flow.session import Session
     from pipeline.lock.model import Lockfile
 
@@ -46,9 +47,10 @@ def verify(
 
     session = app.session(offline=not repair)
     locks, turns = current(session, names)
-    signed = _signed(session, locks, public_keys) if require_signed else []
-    results = verify_all(session, locks, deep=deep, must=False)
-    repaired = {done.file: done for done in repair_all(session, results)} if repair else {}
+    with turns:
+        signed = _signed(session, locks, public_keys, turns) if require_signed else []
+        results = verify_all(session, locks, deep=deep, must=False)
+        repaired = {done.file: done for done in repair_all(session, results)} if repair else {}
     listed = [
         {
             "path": result.file.path,
@@ -77,20 +79,24 @@ def verify(
     ok = not errors and (good == results or repair)
     content = {"files": listed, "errors": errors, "ok": ok, **({"signed": signed} if require_signed else {})}
     app.answer("verify", content, "\n".join(lines))
-    code = turns.end()
-    if not repair:
-        require(results)
-    return code
+    with turns:
+        if not repair:
+            require(results)
+    return turns.end()
 
 
-def _signed(session: Session, locks: list[Lockfile], public_keys: tuple[Path, ...]) -> list[dict[str, str]]:
+def _signed(
+    session: Session, locks: list[Lockfile], public_keys: tuple[Path, ...], turns: Turns
+) -> list[dict[str, str]]:
     """Return what trusted keys attest of the locks."""
     from pipeline.attest.keys import read_all
     from pipeline.flow.attesting import signed
 
-    keys = read_all(public_keys)
-    return [
-        {"name": lock.name, "kind": one.kind, "file": str(one.file), "key": one.key.id, "said": one.said}
-        for lock in locks
-        for one in signed(session, lock, keys)
-    ]
+    keys, found = read_all(public_keys), list[dict[str, str]]()
+    for lock in locks:
+        with turns.of(lock.name):
+            found += [
+                {"name": lock.name, "kind": one.kind, "file": str(one.file), "key": one.key.id, "said": one.said}
+                for one in signed(session, lock, keys)
+            ]
+    return found

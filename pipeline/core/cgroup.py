@@ -57,7 +57,7 @@ def _folders(root: Path, controller: str) -> Iterator[Path]:
         for line in _text(root / "proc/self/cgroup").splitlines():
             number, _, rest = line.partition(":")
             names, _, path = rest.partition(":")
-            if (number == "0" and "cgroup2" in kinds) or controller in names.split(","):
+            if number == "0" if "cgroup2" in kinds else controller in names.split(","):
                 inside = PurePosixPath(path)
                 # In a container without a cgroup namespace the path is the host's; the mount begins at `seen_from`.
                 if inside.is_relative_to(seen_from):

@@ -133,7 +133,7 @@ def refusal(error: OSError) -> UsageError | None:
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
     """Return the hint for a name that nobody knows: the one that is nearest to it, or ``otherwise``."""
-    import difflib  # no start-up should wait for it
+    import difflib  # what has no fault need not wait for it
 
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {near[0]}?" if near else otherwise

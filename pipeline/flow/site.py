@@ -44,15 +44,20 @@ class Made:
     version: str = __version__
 
 
-def write_site(session: Session, names: Sequence[str], left_out: list[tuple[str, AssayError]]) -> list[Path]:
-    """Write the reports of some models, then machines and catalog; returns the files. Of a model that can't be reported
-    the catalog tells why; it is ``left_out``, and the others are written all the same.
+def write_site(
+    session: Session, names: Sequence[str], left_out: list[tuple[str, AssayError]] | None = None
+) -> list[Path]:
+    """Write the reports of some models, then machines and catalog; returns the files. With ``left_out`` a model that can't
+    be reported is told there, and in the catalog, and the others are written all the same. Raises what the first one
+    raises otherwise.
     """
     written: list[Path] = []
     for name in names:
         try:
             written += write_model(session, report_of(session, session.current(name)))
         except AssayError as error:
+            if left_out is None:
+                raise
             left_out.append((name, error))
     return [*written, *write_machines(session), write_index(session)]
 

@@ -65,6 +65,7 @@ def test_a_program_that_was_left_alone_counts() -> None:
     [
         ({"cpu": 18.0}, "its threads ran 90% of the time: something else used the cores"),
         ({"cpu": 10.0, "held": 5.0}, "its threads ran 50% of the time: the CPU quota of its cgroup held it back"),
+        ({"cpu": 18.0, "held": 0.6}, "its threads ran 90% of the time: something else used the cores"),
         ({"stolen": 0.9}, "the hypervisor gave 4% of the time"),  # of that of two cores
         ({"pressure": (("cpu", 3.0),)}, "tasks waited for a core 30% of the time"),
         ({"pressure": (("memory", 2.0),)}, "memory was short 20% of the time"),
@@ -98,6 +99,13 @@ def test_what_rests_between_requests_may_wait_for_its_own_but_not_for_others(
     assert ("others" in found.missing) == (busy is None)
     whom = "something else used the cores" if busy else "nobody knows for whom"
     assert valid or found.against == (f"one of its threads waited for a core 9% of the time: {whom}",)
+
+
+def test_what_a_quota_made_wait_is_told_apart() -> None:
+    pressed = replace(AFTER, cpu=1.0, waited=(("7", 5.0),), busy=30.0, idle=10.0)
+    for held, why in ((5.0, "the CPU quota of its cgroup held it back"), (1.0, "something else used the cores")):
+        found = between(ZERO, replace(pressed, held=held), threads=2, offloaded=False, steady=False)
+        assert found.against == (f"one of its threads waited for a core 50% of the time: {why}",)
 
 
 def test_what_the_ticks_are_too_coarse_for_is_bounded() -> None:

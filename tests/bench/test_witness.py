@@ -25,6 +25,12 @@ def test_what_speaks_against_either_side_is_said_with_its_name() -> None:
     assert set(Fared(waited, None).content()) == {"server"}
 
 
+def test_whom_a_quota_held_back_is_said_beside_the_figure() -> None:
+    fared = Fared(Conditions(10.0, waited=0.5, held=0.3), Conditions(10.0, waited=0.1, held=0.3))
+    assert fared.crowded == "the CPU quota of their cgroup held them back: server or client waited 50% of the time"
+    assert Fared(Conditions(10.0, waited=0.5, held=0.1)).crowded.startswith("there are too few cores")
+
+
 @pytest.mark.parametrize(("server", "crowded"), [(6.0, True), (5.0, False), (None, False)])
 def test_what_server_and_client_worked_was_nobody_else(
     server: float | None, crowded: bool, monkeypatch: pytest.MonkeyPatch

@@ -7,7 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,24 +86,59 @@ def test_a_reader_that_goes_away_is_no_error(command: str) -> None:
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
-def cut_off(project: Project, line: str) -> tuple[str, str]:
-    """Run a line of bash in a project where $ASSAY is the command; returns its stdout and stderr."""
-    environment = {**os.environ, "ASSAY": f"{sys.executable} -m pipeline.cli.main", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        ["bash", "-c", line], capture_output=True, text=True, cwd=project.root, env=environment, timeout=60
-    )
-    return done.stdout, done.stderr
+@contextmanager
+def nobody() -> Iterator[int]:
+    """The end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        yield writing
+    finally:
+        os.close(writing)
 
 
-def test_what_it_came_to_is_the_exit_code_also_where_nobody_reads(project: Project) -> None:
-    assert cut_off(project, "$ASSAY catalog | true; echo ${PIPESTATUS[0]}") == ("1\n", "")
-    assert cut_off(project, "$ASSAY gate small --json | true; echo ${PIPESTATUS[0]}") == ("1\n", "")
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("catalog", 1),
+        ("gate small --json", 1),
+        ("gate small nosuch", 2),
+        ("gate nosuch", 2),
+        ("gate --nope", 2),
+        ("run nosuch other --quiet", 2),
+    ],
+)
+def test_what_it_came_to_is_the_exit_code_also_where_nobody_reads(project: Project, command: str, code: int) -> None:
+    argv = [sys.executable, "-m", "pipeline.cli.main", *command.split()]
+    how: dict[str, Any] = {"cwd": project.root, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "timeout": 60}
+    with nobody() as end:
+        assert subprocess.run(argv, stdout=end, stderr=end, **how).returncode == code
+        told = subprocess.run(argv, stdout=subprocess.PIPE, stderr=end, **how)
+        assert told.returncode == code and bool(told.stdout) == (command not in ("gate nosuch", "gate --nope"))
 
 
 def test_work_of_which_nobody_hears_ends_and_is_no_success(project: Project) -> None:
-    out, err = cut_off(project, "$ASSAY check small 2>&1 | head -1; echo ${PIPESTATUS[0]}")
-    assert (out.splitlines()[1:], err) == (["130"], "")
-    assert cut_off(project, "$ASSAY gate nosuch 2>&1 | true; echo ${PIPESTATUS[0]}") == ("130\n", "")
+    process = start("check", "small", project=project)
+    try:
+        assert process.stderr and process.stdout and process.stderr.readline()
+        process.stderr.close()
+        assert (process.stdout.read(), process.wait(60)) == ("", 130)
+        process.stdout.close()
+    finally:
+        if process.poll() is None:
+            process.kill()
+
+
+def test_what_serves_ends_where_nobody_reads_what_it_serves(project: Project) -> None:
+    process = start("serve", "small", "--port", "0", project=project)
+    try:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read() and process.wait(60) == 130
+        process.stderr.close()
+    finally:
+        if process.poll() is None:
+            process.kill()
 
 
 def on_record(project: Project) -> int:

@@ -11,6 +11,7 @@ import pytest
 from pipeline.core.project import Project
 from pipeline.lock.load import read_lock
 from pipeline.store.layout import Store
+from tests.attest.signing import make_key
 from tests.cli.conftest import Ask
 from tests.projects import SPEC, flip
 from tests.zoo import rewrite
@@ -59,6 +60,33 @@ def test_what_is_worse_is_the_exit_code(ask: Ask, tested: Project) -> None:
     assert code == 5 and "no lock" in err and "other bytes" in err
 
 
+def test_what_ends_the_command_for_all_loses_nothing(ask: Ask, tested: Project) -> None:
+    (tested.specs / "gone.yaml").write_text(SPEC.replace("small", "gone"))
+    rewrite(tested.root / "models" / "gone.gguf", {"general.name": "gone"})
+    assert ask("lock", "gone")[0] == 0
+    (tested.root / "models" / "gone.gguf").unlink()
+    Store(tested.store).path(read_lock(tested, "gone").weights.digest).unlink()
+    code, _, err = ask("fetch")
+    assert code == 3 and "no lock for new" in err and "gone.gguf" in err and "odd.yaml:2:1" in err
+    assert err.count("error: ") == 2
+    assert ask("fetch", "odd", "gone")[0] == 2
+
+
+def test_what_nobody_attests_keeps_no_other_from_its_turn(ask: Ask, tested: Project, tmp_path: Path) -> None:
+    make_key(tmp_path)
+    code, out, err = ask("verify", "--require-signed", "--public-key", tmp_path / "key.pub", "--json")
+    told = json.loads(out)
+    assert code == 5 and errors(told) == [*UNREAD, ("small", 5)] and not told["ok"] and len(told["files"]) == 1
+    assert "small is not attested" in err and "no lock for new" in err
+
+
+def test_locks_are_compared_one_by_one(ask: Ask, tested: Project) -> None:
+    code, out, err = ask("lock", "--check", "--json")
+    told = json.loads(out)
+    assert code == 3 and errors(told) == [("odd", 2)] and "odd.yaml:2:1" in err
+    assert [(one["name"], one["current"]) for one in told["locks"]] == [("new", False), ("small", True)]
+
+
 def test_what_is_wrong_for_all_is_said_once(ask: Ask, tested: Project) -> None:
     (tested.specs / "policy.yaml").write_text("licence: {}\n")
     code, out, err = ask("gate", "small", "small", "new")
@@ -75,6 +103,7 @@ def test_a_report_of_all_says_what_it_leaves_out(ask: Ask, tested: Project) -> N
     ]
     code, out, err = ask("report", "new", "small")
     assert code == 3 and "small.html" in out and "no lock" in err
+    assert json.loads(ask("report", "new", "--json")[1])["schema"] == "assay.error/1"
 
 
 def test_an_engine_that_fails_is_shown_beside_what_lint_found(ask: Ask, tested: Project) -> None:
