@@ -39,9 +39,9 @@ STOLEN_SECONDS = 0.5
 class Conditions:
     """How something ran. ``share``: CPU time / (wall time x threads); the other shares are of the wall time, ``waited``
     that of the thread that waited most for a core; ``others``: how many cores everything that was not measured used, the
-    hypervisor's other machines included; ``held``: the share of the time for which the CPU
-    quota of its cgroup held it back, summed over cores. Values are None where nobody tells, with the reason in ``missing``.
-    ``against`` says what speaks against it; empty: it counts.
+    hypervisor's other machines included; ``held``: the share of the time for which the CPU quota of its cgroup held it
+    back, summed over cores. Values are None where nobody tells, with the reason in ``missing``. ``against`` says what
+    speaks against it; empty: it counts.
     """
 
     seconds: float

@@ -18,9 +18,8 @@ def run_against(app: App, names: tuple[str, ...], other: Path, force: bool) -> i
     from pipeline.flow.engines import WORSE, Comparison, compare_engines, content
 
     session = app.session()
-    chosen, found = session.names(names), list[Comparison]()
-    turns = Turns(chosen)
-    for name in chosen:
+    turns, found = Turns(session.names(names)), list[Comparison]()
+    for name in turns.names:
         with turns.of(name):
             found.append(compare_engines(session, name, other, force=force))
     answer = {"comparisons": [content(one) for one in found], "errors": turns.content()}

@@ -49,9 +49,9 @@ def _run_tasks(app: App, names: tuple[str, ...], tasks: list[str], folder: Path 
     from pipeline.flow.prepare import fetch_all
 
     session = app.session()
-    chosen = session.names(names)
-    turns, answers, lines = Turns(chosen), [], []
-    for name in chosen:
+    turns = Turns(session.names(names))
+    answers, lines = [], []
+    for name in turns.names:
         with turns.of(name):
             lock = session.current(name)
             fetch_all(session, [lock])

@@ -20,9 +20,9 @@ def gate(app: App, names: tuple[str, ...]) -> int:
     from pipeline.flow.judge import judge
 
     session = app.session(offline=True)
-    chosen = session.names(names)
-    turns, answers, lines, code = Turns(chosen), [], [], 0
-    for name in chosen:
+    turns = Turns(session.names(names))
+    answers, lines, code = [], [], 0
+    for name in turns.names:
         with turns.of(name):
             decision = judge(session, session.current(name))
             answers.append(asdict(decision))

@@ -93,9 +93,9 @@ def _check(app: App, names: tuple[str, ...]) -> int:
     from pipeline.lock.diff import Change
 
     session = app.session(offline=True)
-    chosen = session.names(names)
-    turns, answers, lines, code = Turns(chosen), [], [], 0
-    for name in chosen:
+    turns = Turns(session.names(names))
+    answers, lines, code = [], [], 0
+    for name in turns.names:
         with turns.of(name):
             changes: list[Change] = []
             state = hint = ""

@@ -18,7 +18,7 @@ import click
 from pipeline import __version__
 from pipeline.core.errors import BUG, INTERRUPTED, OK, AssayError, UsageError, refusal
 
-_ASKING = {"--help", "--version"}
+_ASKING = {"-h", "--help", "--version"}
 
 # In the order of the work: what `assay --help` lists.
 COMMANDS = [
@@ -161,7 +161,8 @@ def _run(arguments: list[str]) -> int:
         from pipeline.cli.bug import write
 
         path, reason = write(error, arguments)
-        print(f"bug in assay: {reason}\n  -> please report it with {path}", file=sys.stderr)
+        with heard(sys.stderr):
+            print(f"bug in assay: {reason}\n  -> please report it with {path}", file=sys.stderr, flush=True)
         return BUG
 
 

@@ -25,9 +25,9 @@ def run_stage(app: App, names: tuple[str, ...], stage: str, force: bool) -> int:
     from pipeline.gate.groups import judge_group
 
     session = app.session()
-    chosen = session.names(names)
-    turns, answers, lines, code = Turns(chosen), [], [], 0
-    for name in chosen:
+    turns = Turns(session.names(names))
+    answers, lines, code = [], [], 0
+    for name in turns.names:
         with turns.of(name):
             lock, outcomes = session.current(name), list[Outcome]()
             fetch_all(session, [lock])

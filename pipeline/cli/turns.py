@@ -23,7 +23,7 @@ class Turns:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._alone = len(names) == 1
+        self.names = names
         self.errors: list[tuple[str, AssayError]] = []
 
     @contextmanager
@@ -33,7 +33,7 @@ class Turns:
             yield
         except (AssayError, OSError) as error:
             known = error if isinstance(error, AssayError) else refusal(error)
-            if self._alone or known is None:
+            if len(self.names) == 1 or known is None:
                 raise
             self.errors.append((name, known))
 
@@ -62,10 +62,9 @@ class Turns:
 
 def current(session: Session, names: tuple[str, ...]) -> tuple[list[Lockfile], Turns]:
     """Return the locks of the models that are named, or of all; of several, those that are as their specs say."""
-    chosen = session.names(names)
-    turns = Turns(chosen)
+    turns = Turns(session.names(names))
     locks: list[Lockfile] = []
-    for name in chosen:
+    for name in turns.names:
         with turns.of(name):
             locks.append(session.current(name))
     return locks, turns

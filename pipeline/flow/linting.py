@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pipeline.core.errors import AssayError, UsageError
 from pipeline.lint.engine import ignored, lint, rules, selected, skipped
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.lock.model import Lockfile
     from pipeline.runtime.build import EngineBuild
 
-T = TypeVar("T")
+Judged = Linted | AssayError
 _ERRORS = "warning"  # what is allowed of a file that no spec speaks for: all but errors
 _MOST_AT_ONCE = 8
 
@@ -137,7 +137,7 @@ def lint_all(
     others = [target for target, kind in kinds.items() if kind != "file"]
     selected(rules(), choice.select, choice.ignore)
 
-    def judged(target: str) -> Linted | AssayError:
+    def judged(target: str) -> Judged:
         try:
             if kinds[target] == "file":
                 return lint_file(Path(target), choice)
@@ -158,7 +158,7 @@ def lint_all(
     return [one for one in found if isinstance(one, Linted)]
 
 
-def _at_once(judged: Callable[[str], T], files: Sequence[str], choice: Choice) -> list[T]:
+def _at_once(judged: Callable[[str], Judged], files: Sequence[str], choice: Choice) -> list[Judged]:
     """Judge files, several at once: their templates are rendered by other processes, one for each thread. With an engine one
     after the other, as its servers fill the machine by themselves.
     """

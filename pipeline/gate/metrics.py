@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pipeline.checks.model import Verdict
+from pipeline.core.errors import did_you_mean
 from pipeline.gate.enough import enough
 from pipeline.lock.model import Lockfile
 from pipeline.record.model import Reason, Run
@@ -143,7 +143,4 @@ def _why_missing(rule: str, values: Sequence[Measured], missing: Collection[str]
     names = sorted(
         {name for value in values for name in (value.name, f"{value.name}@{value.test}" if value.test else value.name)}
     )
-    close = difflib.get_close_matches(rule, names, n=1)
-    if close:
-        return f"no metric of this name; did you mean {close[0]}?"
-    return "no metric of this name; on record: " + (", ".join(names) or "none")
+    return "no metric of this name; " + did_you_mean(rule, names, "on record: " + (", ".join(names) or "none"))

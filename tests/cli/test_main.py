@@ -79,7 +79,7 @@ def test_a_command_line_that_can_not_be_read_is_json_too(command: str, capsys: p
     assert told["schema"] == "assay.error/1" and told["exit_code"] == 2 and told["message"] in err
 
 
-@pytest.mark.parametrize("command", ["explain", "--help", "explain --json", "schema"])
+@pytest.mark.parametrize("command", ["explain", "--help", "gate -h", "explain --json", "schema"])
 def test_a_reader_that_goes_away_is_no_error(command: str) -> None:
     line = f"{sys.executable} -m pipeline.cli.main {command} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT)
